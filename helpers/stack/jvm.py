@@ -1,0 +1,80 @@
+"""What the servers that run on Java have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+from helpers.stack import jars, java
+from helpers.stack.service import Service, run_folder, write_if_changed
+
+
+class JvmService(Service):
+    """A server started as `java @FILE main-class`, with a class-data archive of its own."""
+
+    main_class: str
+    stop_seconds = 60  # the first stop writes the archive
+
+    @property
+    @abstractmethod
+    def memory(self) -> int:
+        """Heap, in MB."""
+
+    def properties(self) -> Mapping[str, str]:
+        """Java system properties."""
+        return {}
+
+    def options(self) -> list[str]:
+        """JVM options beyond those all servers get."""
+        return []
+
+    def arguments(self) -> list[str]:
+        """What follows the main class."""
+        return []
+
+    def class_path(self) -> list[Path]:
+        """The jars, by name: an archive does not work with `folder/*`."""
+        return [path for component in self.jars for path in jars.classpath(component)]
+
+    def command(self) -> list[str]:
+        """The file of arguments holds what is long or changes once an archive exists."""
+        return [
+            str(java.find_java().executable),
+            f"-Xmx{self.memory}m",
+            # One small heap on a laptop: the simple collector starts faster and takes less.
+            "-XX:+UseSerialGC",
+            "-XX:-UsePerfData",
+            "-Djava.net.preferIPv4Stack=true",
+            *self.options(),
+            *(f"-D{key}={value}" for key, value in self.properties().items()),
+            f"@{self._argument_file}",
+            self.main_class,
+            *self.arguments(),
+        ]
+
+    @property
+    def _argument_file(self) -> Path:
+        return run_folder() / f"{self.name}.args"
+
+    @property
+    def _archive(self) -> Path:
+        flags = [*self.options(), *map(str, self.class_path())]
+        return java.archive_path(self.name, flags)
+
+    def prepare(self) -> None:
+        """Write the file of arguments."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        class_path = ":".join(map(str, self.class_path()))
+        given = [*java.archive_options(self._archive), "-cp", class_path]
+        write_if_changed(self._argument_file, java.argument_file(given))
+
+    def stopped(self) -> None:
+        """Keep the archive that it wrote on its way out."""
+        java.keep_archive(self._archive)
+
+    def remedy(self, log: str) -> str:
+        """Name the setting when the heap was too small."""
+        if "OutOfMemoryError" in log or "Could not reserve enough space" in log:
+            return f"Give it more memory: LAB_{self.name.upper()}_MEMORY (now {self.memory} MB)."
+        return super().remedy(log)

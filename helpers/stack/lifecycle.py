@@ -1,0 +1,341 @@
+"""Bringing the stack up, taking it down, and saying how it is."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from helpers.config import settings
+from helpers.errors import LabError
+from helpers.stack import SERVICES, choose, jars, leftovers, supervisor
+from helpers.stack.ports import refuse_busy
+from helpers.stack.service import NotReady, Service, run_folder
+
+# More at once only makes each of them slower: starting is work for the processor.
+AT_ONCE = 3
+POLL_SECONDS = 0.2
+MEGABYTES_NEEDED = 300
+LOG_LINES = 12
+
+Report = Callable[[str, str], None]
+"""Called with a service (or a step) and what it is doing now."""
+
+
+def silent(name: str, state: str) -> None:
+    """A report to nobody."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one service is."""
+
+    name: str
+    state: str
+    """ready, starting, restarting, stopping, stopped, failed, or outside (not ours, not ready)."""
+    ready: bool
+    url: str
+    pid: int | None
+    detail: str = ""
+    """What it answered when it is not ready."""
+
+
+# ---- up --------------------------------------------------------------------------------------
+
+
+def up(names: Iterable[str] = (), report: Report = silent) -> list[Service]:
+    """Bring services up, all of them by default, and return when each is ready.
+
+    Args:
+        names: services, by name; what they need comes with them.
+        report: told of every change.
+
+    Raises:
+        LabError: one cannot start; the message has the last lines of its log.
+    """
+    services = choose(names)
+    with _only_one(report):
+        local = [s for s in services if s.name not in settings().outside]
+        _check_room()
+        jars.ensure({c for s in local for c in s.jars}, _jar_report(report))
+        _ensure_supervisor(local, report)
+        _start(services, report)
+    return services
+
+
+@contextmanager
+def _only_one(report: Report) -> Iterator[None]:
+    """One start or stop at a time, over all processes."""
+    run_folder().mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_folder() / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        report("lab", "waiting for another start or stop of this lab")
+        seconds = settings().start_timeout + 60
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:
+            raise LabError(
+                f"Another ./lab has been starting or stopping this lab for {seconds:.0f} s.",
+                "See what runs with: ./lab status",
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_room() -> None:
+    free = shutil.disk_usage(settings().data).free / 1e6
+    if free < MEGABYTES_NEEDED:
+        raise LabError(
+            f"{free:.0f} MB are free at {settings().data}; the servers need {MEGABYTES_NEEDED}.",
+            "Free some space, or put the data elsewhere with LAB_DATA. Then: ./lab up",
+        )
+
+
+def _jar_report(report: Report) -> Callable[[str, int, int], None]:
+    def told(component: str, done: int, total: int) -> None:
+        report("jars", f"fetching {component}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    return told
+
+
+def _ensure_supervisor(wanted: list[Service], report: Report) -> None:
+    local = [s for s in SERVICES.values() if s.name not in settings().outside]
+    running = supervisor.is_running()
+    configuration = supervisor.write_configuration(local)
+    if running:
+        supervisor.apply_changes()
+        return
+    names = [s.name for s in wanted]
+    if gone := leftovers.sweep(["supervisor", *names]):
+        report("lab", f"stopped {len(gone)} processes of an earlier start")
+    supervisor.launch(configuration)
+
+
+def _start(services: list[Service], report: Report) -> None:
+    ready = {s.name: threading.Event() for s in services}
+    give_up = threading.Event()
+    failures: list[LabError] = []
+
+    def bring_up(service: Service) -> None:
+        try:
+            for need in service.needs:
+                _await_need(service, ready[need], give_up)
+            _start_one(service, report, give_up)
+            ready[service.name].set()
+        except LabError as error:
+            report(service.name, "failed")
+            failures.append(error)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [pool.submit(bring_up, service) for service in services]
+        try:
+            for future in waiting:
+                future.result()
+        except BaseException:
+            give_up.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    if failures:
+        raise failures[0] if len(failures) == 1 else _together(failures)
+
+
+def _await_need(service: Service, ready: threading.Event, give_up: threading.Event) -> None:
+    deadline = time.monotonic() + settings().start_timeout
+    needs = " and ".join(service.needs)
+    while not ready.wait(POLL_SECONDS):
+        if give_up.is_set() or time.monotonic() > deadline:
+            raise LabError(f"{service.name} was not started: it needs {needs}.")
+
+
+def _together(failures: list[LabError]) -> LabError:
+    return LabError("\n\n".join(map(str, failures)))
+
+
+def _start_one(service: Service, report: Report, give_up: threading.Event) -> None:
+    """Start one service and wait until it works."""
+    if service.name in settings().outside:
+        return _check_outside(service, report)
+    process = supervisor.processes()[service.name]
+    log = supervisor.log_file(service.name)
+    seen = log.stat().st_size if log.is_file() else 0
+    if process.state not in ("STARTING", "RUNNING", "BACKOFF"):
+        refuse_busy(service)
+        report(service.name, "starting")
+        service.prepare()
+        supervisor.start(service.name)
+    began = time.monotonic()
+    pids = {process.pid} - {0}
+    while True:
+        problem = _answer(service, pids)
+        if not problem:
+            return report(service.name, "ready")
+        if give_up.is_set():
+            raise LabError(f"{service.name} was still starting.")
+        _refuse_failed(service, pids, log, seen)
+        if time.monotonic() - began > settings().start_timeout:
+            raise _failure(service, f"is not ready after {settings().start_timeout:.0f} s: "
+                           f"{problem}", log, seen)  # fmt: skip
+        time.sleep(POLL_SECONDS)
+
+
+def _answer(service: Service, pids: set[int]) -> str:
+    """Nothing when the service works, else what is the matter."""
+    process = supervisor.processes().get(service.name)
+    if process is None or process.state not in ("STARTING", "RUNNING"):
+        return f"its process is {process.state.lower() if process else 'gone'}"
+    pids.add(process.pid)
+    try:
+        service.check(process.started)
+    except NotReady as problem:
+        return str(problem)
+    return ""
+
+
+def _refuse_failed(service: Service, pids: set[int], log: Path, seen: int) -> None:
+    process = supervisor.processes().get(service.name)
+    if process is None:
+        raise LabError("The supervisor of the lab is gone.", "Start again with: ./lab up")
+    if process.state == "FATAL":
+        raise _failure(service, "cannot start", log, seen)
+    if len(pids) > 3:
+        supervisor.stop(service.name)
+        raise _failure(service, "starts and dies again and again", log, seen)
+
+
+def _failure(service: Service, what: str, log: Path, seen: int) -> LabError:
+    text = tail(log, since=seen)
+    quoted = "".join(f"\n    {line}" for line in text.splitlines())
+    message = f"{service.name} {what}. The last lines of its log:{quoted or ' (empty)'}"
+    return LabError(message, service.remedy(text))
+
+
+def _check_outside(service: Service, report: Report) -> None:
+    try:
+        service.check(0)
+    except NotReady as problem:
+        raise LabError(
+            f"{service.name}, which runs outside this lab, does not work: {problem}",
+            "Correct its address in the settings, or take it out to use the lab's own.",
+        ) from None
+    report(service.name, "ready")
+
+
+def tail(log: Path, lines: int = LOG_LINES, since: int = 0) -> str:
+    """The last lines of a log, of what was written after `since` bytes."""
+    if not log.is_file():
+        return ""
+    size = log.stat().st_size
+    with log.open("rb") as file:
+        file.seek(max(since if since <= size else 0, size - 400 * lines))
+        text = file.read().decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:])
+
+
+# ---- down ------------------------------------------------------------------------------------
+
+
+def down(names: Iterable[str] = (), report: Report = silent) -> None:
+    """Stop services, all of them and the supervisor by default; return when they are gone.
+
+    Args:
+        names: services, by name; those that need them are stopped with them.
+        report: told of every change.
+
+    Raises:
+        LabError: no service has such a name, or one does not stop.
+    """
+    names = list(names)
+    if names:
+        choose(names)  # refuses a wrong name
+    elif not run_folder().is_dir():
+        return
+    chosen = [s for s in SERVICES.values() if not names or {s.name, *s.needs} & set(names)]
+    with _only_one(report):
+        # What needs others goes first.
+        _stop([s for s in chosen if s.needs], report)
+        _stop([s for s in chosen if not s.needs], report)
+        if not names:
+            _stop_supervisor()
+        leftovers.sweep([s.name for s in chosen] + ([] if names else ["supervisor"]))
+
+
+def _stop(services: list[Service], report: Report) -> None:
+    before = supervisor.processes()
+    stopping = {s.name: s for s in services if before.get(s.name, NEVER).state in supervisor.ALIVE}
+    for name in stopping:
+        report(name, "stopping")
+        supervisor.stop(name)
+    deadline = time.monotonic() + max((s.stop_seconds for s in services), default=0) + 15
+    while stopping:
+        now = supervisor.processes()
+        for name in [n for n in stopping if now.get(n, NEVER).state not in supervisor.ALIVE]:
+            _has_stopped(stopping.pop(name), now.get(name, NEVER))
+            report(name, "stopped")
+        if stopping and time.monotonic() > deadline:
+            raise LabError(f"{', '.join(stopping)} did not stop.", "Try again: ./lab down")
+        time.sleep(POLL_SECONDS / 2)
+
+
+NEVER = supervisor.Process("STOPPED", 0, 0, 0)
+KILLED = -1  # supervisor's exit code of a process that ended by a signal
+
+
+def _has_stopped(service: Service, process: supervisor.Process) -> None:
+    if process.exit_code != KILLED:
+        service.stopped()
+
+
+def _stop_supervisor() -> None:
+    try:
+        supervisor.call("shutdown")
+    except supervisor.NoSupervisor:
+        return
+    deadline = time.monotonic() + 15
+    while supervisor.is_running():
+        if time.monotonic() > deadline:
+            return  # the sweep ends it
+        time.sleep(POLL_SECONDS / 4)
+
+
+# ---- status ----------------------------------------------------------------------------------
+
+
+def status(names: Iterable[str] = ()) -> list[Status]:
+    """How each service is, asked of the services themselves, all at once."""
+    chosen = choose(names) if names else list(SERVICES.values())
+    processes = supervisor.processes()
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        return list(pool.map(lambda s: _status(s, processes.get(s.name, NEVER)), chosen))
+
+
+STATES = {"BACKOFF": "restarting", "STOPPING": "stopping", "FATAL": "failed", "EXITED": "failed"}
+
+
+def _status(service: Service, process: supervisor.Process) -> Status:
+    outside = service.name in settings().outside
+    pid = process.pid or None
+    if not outside and process.state not in ("STARTING", "RUNNING"):
+        state = STATES.get(process.state, "stopped")
+        return Status(service.name, state, False, service.url, pid)
+    try:
+        service.check(process.started)
+    except NotReady as problem:
+        state = "outside" if outside else "starting"
+        return Status(service.name, state, False, service.url, pid, str(problem))
+    return Status(service.name, "ready", True, service.url, pid)
+
+
+def as_json(found: Iterable[Status]) -> dict[str, list[dict[str, object]]]:
+    """What `./lab status --json` prints."""
+    return {"services": [asdict(one) for one in found]}

@@ -1,0 +1,256 @@
+"""supervisord: its configuration, its process, and what one asks of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from helpers.config import ROOT, settings
+from helpers.environment import client_environment
+from helpers.errors import LabError
+from helpers.stack.service import Service, run_folder, write_if_changed
+
+# Marks every process of a lab, and what those start in turn, with whose it is.
+MARK = "DATAFLOW_LAB_PROCESS"
+LONGEST_SOCKET_PATH = 100  # the system's limit is 104 (macOS) or 108 (Linux) bytes
+ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
+START_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """What supervisord says of one service."""
+
+    state: str
+    pid: int
+    started: float
+    exit_code: int
+
+
+# ---- its configuration -----------------------------------------------------------------------
+
+
+def write_configuration(services: Iterable[Service]) -> Path:
+    """Write data/run/supervisord.conf.
+
+    Raises:
+        LabError: a path holds what supervisor's file format cannot.
+    """
+    logs = settings().data / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    sections = [
+        _section("unix_http_server", file=str(socket_path()), chmod="0600"),
+        _section(
+            "supervisord",
+            logfile=str(logs / "supervisord.log"),
+            logfile_maxbytes="2MB",
+            logfile_backups="1",
+            pidfile=str(run_folder() / "supervisord.pid"),
+            directory=str(ROOT),
+        ),
+        "[rpcinterface:supervisor]\n"
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n",
+        *(_program(service, logs / f"{service.name}.log") for service in services),
+    ]
+    return write_if_changed(run_folder() / "supervisord.conf", "\n".join(sections))
+
+
+def _program(service: Service, log: Path) -> str:
+    return _section(
+        f"program:{service.name}",
+        command=shlex.join(service.command()),
+        environment=_variables(service),
+        directory=str(ROOT),
+        autostart="false",
+        autorestart="true",
+        # Prefect may be away for a while before the worker can start again.
+        startretries="20" if service.needs else "2",
+        startsecs="5",
+        stopwaitsecs=str(service.stop_seconds),
+        stopasgroup="true",
+        killasgroup="true",
+        redirect_stderr="true",
+        stdout_logfile=str(log),
+        stdout_logfile_maxbytes="10MB",
+        stdout_logfile_backups="1",
+    )
+
+
+def _section(title: str, **options: str) -> str:
+    lines = [f"[{title}]"]
+    for key, value in options.items():
+        if " ;" in value or " #" in value or "\n" in value:
+            raise LabError(
+                f"supervisor cannot take this {key}, as ' ;', ' #' and line breaks end a value: "
+                f"{value!r}",
+                "Move the lab to a folder whose name has none of these, or set LAB_DATA.",
+            )
+        lines.append(f"{key}={value.replace('%', '%%')}")
+    return "\n".join(lines) + "\n"
+
+
+def _variables(service: Service) -> str:
+    found = settings()
+    given = {f"LAB_{name.upper()}": getattr(found, name) for name in found.model_fields_set}
+    variables = {
+        **{name: str(value) for name, value in given.items() if value is not None},
+        **client_environment(found),
+        **service.environment(),
+        MARK: mark(service.name),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return ",".join(f"{name}={_quoted(value)}" for name, value in variables.items())
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def mark(service: str) -> str:
+    """What stands in the environment of a service's processes."""
+    return f"{settings().data}::{service}"
+
+
+def socket_path() -> Path:
+    """Where supervisord listens: data/run, or a folder for temporary files if that is too long."""
+    path = run_folder() / "supervisor.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"dataflow-lab-{os.geteuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / "supervisor.sock"
+
+
+# ---- its process -----------------------------------------------------------------------------
+
+
+def is_running() -> bool:
+    """Whether supervisord answers."""
+    try:
+        call("getState")
+    except NoSupervisor:
+        return False
+    return True
+
+
+def launch(configuration: Path) -> None:
+    """Start supervisord, which goes on in a session of its own, and wait until it answers.
+
+    Raises:
+        LabError: it does not, within 15 s.
+    """
+    environment = {**os.environ, MARK: mark("supervisor")}
+    started = subprocess.run(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while not is_running():
+        if started.returncode or time.monotonic() > deadline:
+            said = (started.stdout + started.stderr).strip().splitlines()[-3:]
+            raise LabError(
+                "supervisord did not start: " + ("\n".join(said) or "it does not answer"),
+                "Check the machine with: ./lab doctor",
+            )
+        time.sleep(0.05)
+
+
+def apply_changes() -> None:
+    """Make a running supervisord follow its changed file; changed services are stopped."""
+    added, changed, removed = call("reloadConfig")[0]
+    for name in (*changed, *removed):
+        stop(name)
+        _wait_stopped(name)
+        call("removeProcessGroup", name)
+    for name in (*added, *changed):
+        call("addProcessGroup", name)
+
+
+def _wait_stopped(name: str, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while processes()[name].state in ALIVE:
+        if time.monotonic() > deadline:
+            raise LabError(f"{name} did not stop within {seconds:.0f} s.", "Try: ./lab down")
+        time.sleep(0.1)
+
+
+# ---- what one asks of it ---------------------------------------------------------------------
+
+
+class NoSupervisor(Exception):
+    """supervisord does not answer."""
+
+
+def call(method: str, *arguments: Any) -> Any:
+    """Call a method of supervisord's XML-RPC interface.
+
+    http://supervisord.org/api.html lists them.
+
+    Raises:
+        NoSupervisor: it does not answer within 10 s.
+        xmlrpc.client.Fault: it refuses.
+    """
+    content = xmlrpc.client.dumps(arguments, f"supervisor.{method}")
+    transport = httpx.HTTPTransport(uds=str(socket_path()))
+    try:
+        with httpx.Client(transport=transport, timeout=10) as client:
+            answer = client.post(
+                "http://supervisor/RPC2", content=content, headers={"Content-Type": "text/xml"}
+            )
+    except httpx.HTTPError as error:
+        raise NoSupervisor(str(error)) from None
+    return xmlrpc.client.loads(answer.content)[0][0]
+
+
+def processes() -> dict[str, Process]:
+    """What supervisord says of each service; empty when it is not running."""
+    try:
+        answer = cast("list[dict[str, Any]]", call("getAllProcessInfo"))
+    except NoSupervisor:
+        return {}
+    return {
+        one["name"]: Process(one["statename"], one["pid"], one["start"], one["exitstatus"])
+        for one in answer
+    }
+
+
+def start(name: str) -> None:
+    """Start a service, unless it runs. Returns at once."""
+    try:
+        call("startProcess", name, False)
+    except xmlrpc.client.Fault as fault:
+        if "ALREADY_STARTED" not in fault.faultString:
+            raise
+
+
+def stop(name: str) -> None:
+    """Tell a service to stop. Returns at once."""
+    try:
+        call("stopProcess", name, False)
+    except xmlrpc.client.Fault as fault:
+        if "NOT_RUNNING" not in fault.faultString:
+            raise
+
+
+def log_file(name: str) -> Path:
+    """Where a service's output goes."""
+    return settings().data / "logs" / f"{name}.log"

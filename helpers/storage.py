@@ -1,0 +1,86 @@
+"""S3 storage for lessons: the plain boto3 client, and the four things lessons do often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from helpers.config import settings
+
+
+def client(timeout: float = 30, attempts: int = 3) -> Any:
+    """A boto3 S3 client for the lab's storage.
+
+    Args:
+        timeout: seconds to wait for a connection, and for each answer; 30 by default.
+        attempts: how often a request is tried; 3 by default.
+    """
+    import boto3
+    from botocore.config import Config
+
+    found = settings()
+    return boto3.client(
+        "s3",
+        endpoint_url=found.s3,
+        aws_access_key_id=found.s3_access_key,
+        aws_secret_access_key=found.s3_secret_key,
+        region_name="us-east-1",
+        config=Config(
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            retries={"total_max_attempts": attempts},
+            s3={"addressing_style": "path"},
+            proxies={},
+        ),
+    )
+
+
+def split(path: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key` or `s3a://bucket/key`.
+
+    Raises:
+        ValueError: the path has another form.
+    """
+    scheme, _, rest = path.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme not in ("s3", "s3a") or not bucket:
+        raise ValueError(f"{path!r} is no storage path; it should look like s3a://bucket/folder")
+    return bucket, key
+
+
+def objects(path: str) -> Iterator[dict[str, Any]]:
+    """The objects under a path: `Key`, `Size` in bytes and `LastModified` of each, by key."""
+    bucket, prefix = split(path)
+    pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        yield from page.get("Contents", [])
+
+
+def read(path: str) -> bytes:
+    """The content of one object."""
+    bucket, key = split(path)
+    content: bytes = client().get_object(Bucket=bucket, Key=key)["Body"].read()
+    return content
+
+
+def write(path: str, content: bytes | str) -> str:
+    """Write one object and return its path."""
+    bucket, key = split(path)
+    body = content.encode() if isinstance(content, str) else content
+    client().put_object(Bucket=bucket, Key=key, Body=body)
+    return path
+
+
+def remove(path: str) -> int:
+    """Remove the object at a path and all below it; return how many there were.
+
+    `s3a://raw/eventos` removes `eventos` and `eventos/…` and leaves `eventos_velhos`.
+    """
+    bucket, key = split(path)
+    key = key.rstrip("/")
+    keys = [o["Key"] for o in objects(f"s3://{bucket}/{key}")]
+    doomed = [k for k in keys if not key or k == key or k.startswith(f"{key}/")]
+    s3 = client()
+    for name in doomed:
+        s3.delete_object(Bucket=bucket, Key=name)
+    return len(doomed)
