@@ -5,6 +5,15 @@ Importing this package points Prefect, MLflow and Spark of the process at the la
 
 from __future__ import annotations
 
-from helpers import environment
+from contextlib import suppress
 
-environment.apply()
+from helpers import environment
+from helpers.chapters import reset
+from helpers.errors import LabError
+from helpers.notebook import expected, health, require, source
+
+# A wrong setting is told by the first call that needs it, where it can be told well.
+with suppress(LabError):
+    environment.apply()
+
+__all__ = ["expected", "health", "require", "reset", "source"]

@@ -161,10 +161,15 @@ def reset(chapter: str | None, yes: bool) -> None:
 
 @main.command()
 @click.argument("notebooks", nargs=-1, type=click.Path(path_type=Path))
-def run(notebooks: tuple[Path, ...]) -> None:
+@click.option("--store", is_flag=True, help="Keep the outputs in the notebooks themselves.")
+def run(notebooks: tuple[Path, ...], store: bool) -> None:
     """Run NOTEBOOKS (all by default) with papermill, into data/runs/."""
     from helpers import notebooks as course
 
+    if store:
+        for path in course.store(notebooks):
+            click.echo(f"{path.name} ran to its end; its outputs are stored")
+        return
     for path, target in course.run(notebooks):
         click.echo(f"{path.name} ran to its end: {target}")
 

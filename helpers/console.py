@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -17,8 +15,6 @@ from helpers.stack.lifecycle import Report, Status
 
 console = Console(highlight=False)
 COLOURS = {"ready": "green", "stopped": "dim", "failed": "red bold", "starting": "yellow"}
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -65,10 +61,3 @@ def status_table(found: Iterable[Status]) -> Table:
         if one.detail and not one.ready:
             table.add_row("", "", f"[dim]{one.detail[:200]}[/dim]", "")
     return table
-
-
-def counted(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The items, with a line of progress for each on standard error."""
-    for number, item in enumerate(items, 1):
-        print(f"[{number}/{total}] {what} {item}", file=sys.stderr, flush=True)
-        yield item

@@ -115,7 +115,11 @@ def classpath(component: str) -> list[Path]:
 
 def verify(component: str) -> list[str]:
     """File names of the jars that are missing or whose SHA-256 is not the lock's."""
-    return [jar.filename for jar in pinned(component) if not _is_right(jar, jar.path)]
+    return [
+        jar.filename
+        for jar in pinned(component)
+        if not jar.present or _sha256(jar.path) != jar.sha256
+    ]
 
 
 def ensure(components: Iterable[str], report: Report | None = None) -> None:
@@ -155,10 +159,6 @@ def _by_component(jars: Iterable[Jar]) -> dict[str, list[Jar]]:
     return parts
 
 
-def _is_right(jar: Jar, path: Path) -> bool:
-    return path.is_file() and _sha256(path) == jar.sha256
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -177,11 +177,12 @@ def _fetch(wanted: list[Jar], watch: _Watch) -> None:
         with ExitStack() as stack:
             running = [stack.enter_context(_ivy(*order)) for order in _by_component(absent).items()]
             while any(process.poll() is None for process in running):
-                watch.look(f"the Maven repository to send {_named(absent)}")
+                watch.look(f"the Maven repository to send {_named(absent)}", _check_network())
                 time.sleep(PAUSE)
         _take(absent, strict=True)
-    watch.look("nothing")
+    watch.tell()
     if absent := _absent(wanted):
+        _check_room(absent)
         raise _not_fetched(absent)
 
 
@@ -203,9 +204,10 @@ def _take(jars: list[Jar], strict: bool) -> None:
             jar.arrived.unlink()
     if wrong and strict:
         jar, got, size = wrong[0]
+        others = f" (nor are {len(wrong) - 1} others)" if len(wrong) > 1 else ""
         raise LabError(
-            f"{jar.filename} is not the jar that the lab knows ({len(wrong)} such in all): "
-            f"SHA-256 {got} ({size} bytes), expected {jar.sha256} ({jar.size} bytes).",
+            f"What came as {jar.filename} is not the jar in jars.lock{others}: "
+            f"SHA-256 {got}, {size} bytes; expected {jar.sha256}, {jar.size} bytes.",
             "Something between here and the Maven repository answers in its place: a proxy, a "
             "sign-in page, the mirror in LAB_JAR_MIRROR. Put that right and run ./lab up again.",
         )
@@ -220,31 +222,32 @@ class _Watch:
         self._done: dict[str, int] = {}
         self._began = self._moved = time.monotonic()
 
-    def look(self, waiting_for: str) -> None:
-        """Report what is new since the last look.
-
-        Raises:
-            LabError: too long without one more byte, or too long in all.
-        """
-        now = time.monotonic()
+    def tell(self) -> None:
+        """Report what is new since the last time."""
         for component, jars in self.parts.items():
             total = sum(jar.size for jar in jars)
             done = sum(jar.size for jar in jars if jar.present) + _landed(component)
             if self._done.get(component) != done:
                 self._done[component] = done
-                self._moved = now
+                self._moved = time.monotonic()
                 if self._report:
                     self._report(component, min(done, total), total)
+
+    def look(self, waiting_for: str, remedy: str) -> None:
+        """Report what is new, and give up when there has been nothing for too long.
+
+        Raises:
+            LabError: too long without one more byte, or too long in all.
+        """
+        self.tell()
+        now = time.monotonic()
+        silence, whole = (now - self._moved) / 60, (now - self._began) / 60
         if now - self._moved > LONGEST_SILENCE:
             raise LabError(
-                f"Nothing came for {LONGEST_SILENCE / 60:.0f} minutes while waiting for {waiting_for}.",
-                _check_network(),
+                f"No progress for {silence:.0f} minutes while waiting for {waiting_for}.", remedy
             )
         if now - self._began > LONGEST_FETCH:
-            raise LabError(
-                f"Still waiting after {LONGEST_FETCH / 60:.0f} minutes for {waiting_for}.",
-                _check_network(),
-            )
+            raise LabError(f"Still waiting after {whole:.0f} minutes for {waiting_for}.", remedy)
 
 
 def _landed(component: str) -> int:
@@ -269,7 +272,10 @@ def _turn(watch: _Watch) -> Iterator[None]:
             lock.acquire(timeout=PAUSE)
             break
         except Timeout:
-            watch.look(f"another lab that is fetching jars into {folder}")
+            watch.look(
+                f"another lab, which is fetching jars into {folder}",
+                "Wait until it is done, or end it. Then run ./lab up again.",
+            )
     try:
         yield
     finally:
@@ -412,10 +418,11 @@ def _trust_options(folder: Path) -> list[str]:
 
     A company's or a school's own authority is among them where the machine is set up for it.
     """
-    if not find_java().bundled:
+    authorities = ssl.create_default_context().get_ca_certs(binary_form=True)
+    if not (find_java().bundled and authorities):
         return []
     store = folder / "authorities.jks"
-    store.write_bytes(_keystore(ssl.create_default_context().get_ca_certs(binary_form=True)))
+    store.write_bytes(_keystore(authorities))
     return [f"-Djavax.net.ssl.trustStore={store}"]
 
 
@@ -453,39 +460,22 @@ def _named(jars: list[Jar]) -> str:
 
 
 def _check_network() -> str:
-    mirror = settings().jar_mirror
-    place = f"the mirror LAB_JAR_MIRROR={mirror}" if mirror else "the public Maven repository"
-    hint = (
-        "" if mirror else " Where only a mirror can be reached, set LAB_JAR_MIRROR to its address."
+    if mirror := settings().jar_mirror:
+        return f"Check that this machine reaches LAB_JAR_MIRROR={mirror}. {GO_ON}"
+    return (
+        f"Check that this machine reaches the public Maven repository. {GO_ON} "
+        "Where only a mirror can be reached, set LAB_JAR_MIRROR to its address."
     )
-    return f"Check that this machine reaches {place}. {GO_ON}{hint}"
 
 
 def _not_fetched(absent: list[Jar]) -> LabError:
-    components = dict.fromkeys(jar.component for jar in absent)
-    said = [_last_words(_workshop(component) / "ivy.log") for component in components]
-    for words in said:
-        if "No space left" in words:
-            return _disk_full(absent)
-        if words.startswith("Java: "):
-            return _no_java(words.removeprefix("Java: "))
-    return LabError(f"Could not fetch {_named(absent)}. Ivy says: {said[0]}", _check_network())
-
-
-def _last_words(log: Path) -> str:
-    """Why Ivy failed, in its own words."""
-    text = log.read_text(errors="replace") if log.is_file() else ""
-    if ":: loading settings ::" not in text:
-        return f"Java: {' '.join(text.split())[:300] or 'it said nothing'}"
-    for pattern in (
-        r".*No space left.*",
-        r".*\bexception: .*",
-        r".*Exception:? .*",
-        r".*not found.*",
-    ):
-        if match := re.search(pattern, text):
-            return match[0].strip()
-    return text.strip().splitlines()[-1]
+    log = _workshop(absent[0].component) / "ivy.log"
+    said = log.read_text(errors="replace").strip()
+    if ":: loading settings ::" not in said:  # the first thing Ivy says
+        return _no_java(said[:300] or "it says nothing")
+    reason = re.search(r".*Exception.*", said) or re.search(r".*not found.*", said)
+    last_words = reason[0].strip() if reason else said.splitlines()[-1]
+    return LabError(f"Could not fetch {_named(absent)}. Ivy says: {last_words}", _check_network())
 
 
 def _no_java(what: str) -> LabError:

@@ -246,7 +246,7 @@ SMALL = [
     event(),
     event(id=2, valor=0.2),
     event(),  # repeats the first
-    event(id=3, regiao="Norte", valor=5.0),
+    event(id=1, regiao="Norte", valor=5.0),  # repeats the id alone
     event(id=4, data="2025-06-01", valor=7.0),
     event(id=5, regiao=None),
     event(id=6, valor=None),
@@ -289,12 +289,12 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_the_files_in_order_are_the_lines(tmp_path: Path) -> None:
-    made = datasets.write_eventos(tmp_path / "new" / "eventos", rows=1_001, files=3)
+    made = datasets.write_eventos(tmp_path / "new" / "eventos", rows=1_001, seed=7, files=3)
     written = contents(tmp_path / "new" / "eventos")
 
     assert list(written) == ["part-0000.json", "part-0001.json", "part-0002.json"]
     assert "".join(written.values()) == "".join(line + "\n" for line in made.lines)
-    assert made == datasets.eventos(1_001)
+    assert made == datasets.eventos(1_001, seed=7)
 
 
 def test_each_file_has_its_share_of_lines_and_faults(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The course's flows. Notebooks, deployments and tests import these same modules."""

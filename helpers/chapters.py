@@ -1,0 +1,91 @@
+"""The chapters of the course, and what each one makes: known here, so that it can be removed."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from helpers.config import settings
+from helpers.errors import LabError
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A notebook, the services it needs, and what it leaves on them."""
+
+    name: str
+    """Its file's name without the ending: `09_medallion`."""
+    needs: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    """Storage paths, removed with all below them."""
+
+
+CHAPTERS = (
+    Chapter("00_start_here", needs=()),
+    Chapter("01_flows", needs=("prefect", "s3"), paths=("s3://gold/01_flows",)),
+    Chapter(
+        "09_medallion",
+        needs=("prefect", "s3", "spark"),
+        paths=(
+            "s3://raw/eventos",
+            "s3://bronze/raw_data_source1/eventos",
+            "s3://silver/clean_data_domain1/eventos",
+            "s3://silver/clean_data_domain1/eventos_rejeitados",
+            "s3://gold/analytics_domain1/eventos_por_regiao",
+        ),
+    ),
+)
+
+
+def find(name: str) -> Chapter:
+    """The chapter of a name or number: `09_medallion`, `09`, `9`.
+
+    Raises:
+        LabError: there is none.
+    """
+    names = [chapter.name for chapter in CHAPTERS]
+    wanted = name.removesuffix(".ipynb")
+    for chapter in CHAPTERS:
+        if wanted in (chapter.name, chapter.name[:2], chapter.name[:2].lstrip("0")):
+            return chapter
+    close = difflib.get_close_matches(wanted, names, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names)}."
+    raise LabError(f"There is no chapter {name}.", hint)
+
+
+def reset(chapter: str) -> str:
+    """Remove what a chapter made on the services, so that it starts from nothing.
+
+    Returns:
+        What was removed, in words.
+
+    Raises:
+        LabError: there is no such chapter.
+    """
+    from helpers import storage
+
+    removed = sum(storage.remove(path) for path in find(chapter).paths)
+    return f"{removed} object{'' if removed == 1 else 's'}"
+
+
+def reset_all(report: Callable[[str, str], None]) -> None:
+    """Stop the lab and remove everything under data/.
+
+    Raises:
+        LabError: the folder holds something that no lab wrote.
+    """
+    from helpers.stack import SERVICES, lifecycle
+
+    data = settings().data
+    if not data.is_dir():
+        return
+    ours = {*SERVICES, "logs", "run", "runs", "bench"}
+    if strange := sorted(p.name for p in data.iterdir() if p.name not in ours):
+        raise LabError(
+            f"{data} holds what the lab did not write: {', '.join(strange[:5])}.",
+            "Move that elsewhere, or remove the folder by hand.",
+        )
+    lifecycle.down(report=report)
+    shutil.rmtree(data)

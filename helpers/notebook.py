@@ -1,0 +1,97 @@
+"""What notebooks show: the stack coming up, its health, the source of a flow, a failing call."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.display import Code
+
+    from helpers.stack.lifecycle import Report
+
+
+def require(*services: str) -> None:
+    """Make sure that services run: start what is missing, show progress, say so when ready.
+
+    Args:
+        services: names such as "prefect", "spark"; what they need comes with them.
+            All services when none is named.
+
+    Raises:
+        LabError: one cannot start; the message has the last lines of its log.
+    """
+    from helpers.stack import choose, lifecycle
+
+    names = [service.name for service in choose(services)]
+    if not all(one.ready for one in lifecycle.status(names)):
+        with _progress() as report:
+            lifecycle.up(names, report)
+    print(f"Ready: {', '.join(names)}")  # noqa: T201 - the lesson's own output
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """Progress that is gone once all is ready, so that a stored notebook does not hold it."""
+    from IPython import get_ipython  # type: ignore[attr-defined]
+    from IPython.display import clear_output
+
+    states: dict[str, str] = {}
+    in_notebook = get_ipython() is not None  # type: ignore[no-untyped-call]
+
+    def report(name: str, state: str) -> None:
+        if states.get(name) == state:
+            return
+        states[name] = state
+        if in_notebook:
+            clear_output(wait=True)
+            text = "\n".join(f"{key:8} {value}" for key, value in states.items())
+            print(text, flush=True)  # noqa: T201
+        else:
+            print(f"{name:8} {state}", file=sys.stderr, flush=True)  # noqa: T201
+
+    yield report
+    if in_notebook:
+        clear_output(wait=True)
+
+
+def health() -> pd.DataFrame:
+    """How each service is right now, asked of the services themselves: one row a service."""
+    import pandas as pd
+
+    from helpers.stack import SERVICES, lifecycle
+
+    found = lifecycle.status()
+    rows = {one.name: (SERVICES[one.name].title, one.state, one.url) for one in found}
+    columns = ["what it is", "state", "address"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def source(thing: Any) -> Code:
+    """The source of a function, flow or task, as it stands in its file."""
+    from IPython.display import Code
+
+    text = inspect.getsource(getattr(thing, "fn", thing))
+    return Code(textwrap.dedent(text), language="python")
+
+
+@contextmanager
+def expected(*kinds: type[BaseException]) -> Iterator[None]:
+    """A block that fails on purpose: print the error's first line and go on.
+
+    Raises:
+        AssertionError: the block did not fail, so what the lesson says is not true.
+    """
+    try:
+        yield
+    except kinds as error:
+        first = str(error).strip().splitlines()[0]
+        print(f"{type(error).__name__}: {first}")  # noqa: T201
+    else:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise AssertionError(f"This was expected to fail with {names}, and did not.")

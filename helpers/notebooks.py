@@ -1,0 +1,92 @@
+"""Running notebooks from the command line, with papermill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from helpers.config import ROOT, settings
+from helpers.errors import LabError
+
+FOLDER = ROOT / "notebooks"
+CELL_SECONDS = 600
+
+
+def course() -> list[Path]:
+    """The notebooks of the course, in order."""
+    return sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+
+
+def run(notebooks: Sequence[Path] = ()) -> Iterator[tuple[Path, Path]]:
+    """Run notebooks, all by default; yield each with the copy that holds its outputs.
+
+    A notebook is given by its path or its name. The copies are under data/runs/; the
+    notebooks themselves are not changed.
+
+    Raises:
+        LabError: there is no such notebook, or a cell failed or took longer than 10 minutes.
+    """
+    for path in [_find(one) for one in notebooks] or course():
+        yield path, _run(path)
+
+
+def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
+    """Run notebooks, all by default, and keep the outputs in the notebooks themselves.
+
+    For the maintainer: the stored outputs are what `pytest --nbval` compares with. Nothing
+    but outputs is written: no times, no run data.
+
+    Raises:
+        LabError: there is no such notebook, or a cell failed or took longer than 10 minutes.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+    for path in [_find(one) for one in notebooks] or course():
+        notebook = nbformat.read(path, as_version=4)
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_SECONDS,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": str(path.parent)}},
+        )
+        try:
+            client.execute()
+        except (CellExecutionError, CellTimeoutError) as error:
+            raise LabError(f"{path.name} was left as it is: {error}") from None
+        notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
+        nbformat.write(notebook, path)
+        yield path
+
+
+def _find(notebook: Path) -> Path:
+    for path in (notebook, FOLDER / notebook, FOLDER / f"{notebook}.ipynb"):
+        if path.is_file():
+            return path.resolve()
+    names = ", ".join(path.stem for path in course())
+    raise LabError(f"There is no notebook {notebook}.", f"There are: {names}.")
+
+
+def _run(path: Path) -> Path:
+    import papermill
+    from nbclient.exceptions import CellTimeoutError
+    from papermill.exceptions import PapermillExecutionError
+
+    target = settings().data / "runs" / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            str(path), str(target), cwd=str(path.parent), execution_timeout=CELL_SECONDS
+        )
+    except PapermillExecutionError as error:
+        raise LabError(
+            f"{path.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}",
+            f"The whole of it, with its outputs: {target}",
+        ) from None
+    except CellTimeoutError:
+        raise LabError(
+            f"A cell of {path.name} took longer than {CELL_SECONDS} s.", f"See {target}"
+        ) from None
+    return target

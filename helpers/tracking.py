@@ -1,0 +1,51 @@
+"""MLflow for lessons: the client, and links to what it shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from helpers.config import settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def client() -> MlflowClient:
+    """An MLflow client for the lab's server; `mlflow.…` uses the same server."""
+    import mlflow
+
+    mlflow.set_tracking_uri(settings().mlflow)
+    return mlflow.MlflowClient()
+
+
+def experiment_url(name: str) -> str:
+    """The page of an experiment.
+
+    Raises:
+        LookupError: there is none of this name.
+    """
+    found = client().get_experiment_by_name(name)
+    if found is None:
+        raise LookupError(f"MLflow has no experiment {name!r}.")
+    return f"{settings().mlflow}/#/experiments/{found.experiment_id}"
+
+
+def run_url(run_id: str) -> str:
+    """The page of a run."""
+    run = client().get_run(run_id)
+    return f"{settings().mlflow}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+
+
+def remove_experiment(name: str) -> bool:
+    """Delete an experiment for good, so that its name is free again; say whether it was there.
+
+    MLflow's own delete keeps the name taken. Renaming first frees it; the renamed one stays in
+    MLflow's bin until `mlflow gc`.
+    """
+    found = client().get_experiment_by_name(name)
+    if found is None:
+        return False
+    if found.lifecycle_stage == "active":
+        client().rename_experiment(found.experiment_id, f"{name} (removed {found.experiment_id})")
+        client().delete_experiment(found.experiment_id)
+    return True
