@@ -42,7 +42,7 @@ def etl_pipeline(rows: int = 10_000, destination: str = DESTINATION) -> str:
         The path that was written.
     """
     flights = extract(rows)
-    table = transform(flights)
+    table: pd.DataFrame = transform(flights)
     get_run_logger().info("%d flights of %d airlines", table["voos"].sum(), len(table))
     return load(table, destination)
 

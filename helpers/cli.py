@@ -51,6 +51,8 @@ REMEDIES = {
     errno.EDQUOT: "Free some of your quota, or put the data elsewhere with LAB_DATA.",
     errno.EROFS: "Nothing can be written there. Put the data elsewhere with LAB_DATA.",
     errno.EACCES: "You may not write there. Put the data elsewhere with LAB_DATA.",
+    errno.EEXIST: "Move it away, or put the data elsewhere with LAB_DATA.",
+    errno.ENOTDIR: "A file stands where a folder should be: move it away.",
     errno.EPERM: "You may not write there. Put the data elsewhere with LAB_DATA.",
 }
 

@@ -178,7 +178,7 @@ def settings() -> Settings:
     _reject_unknown_names()
     try:
         # An empty file name stands for "no file": tests point ENV_FILE elsewhere.
-        found = Settings(_env_file=ENV_FILE)  # type: ignore[call-arg]
+        found = Settings(_env_file=ENV_FILE)
     except ValidationError as error:
         raise LabError(_one_line(error), "Correct it in the environment or in .env.") from None
     _reject_open_door(found)

@@ -38,11 +38,11 @@ def require(*services: str) -> None:
 @contextmanager
 def _progress() -> Iterator[Report]:
     """Progress that is gone once all is ready, so that a stored notebook does not hold it."""
-    from IPython import get_ipython  # type: ignore[attr-defined]
+    from IPython import get_ipython
     from IPython.display import clear_output
 
     states: dict[str, str] = {}
-    in_notebook = get_ipython() is not None  # type: ignore[no-untyped-call]
+    in_notebook = get_ipython() is not None
 
     def report(name: str, state: str) -> None:
         if states.get(name) == state:

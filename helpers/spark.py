@@ -81,7 +81,7 @@ def is_classic(spark: SparkSession) -> bool:
 
 
 def _connect() -> SparkSession:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 

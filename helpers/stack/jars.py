@@ -23,7 +23,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -261,25 +261,19 @@ def _landed(component: str) -> int:
     return total
 
 
-@contextmanager
-def _turn(watch: _Watch) -> Iterator[None]:
-    """Wait until no other lab on this machine is fetching."""
+def _turn(watch: _Watch) -> AbstractContextManager[object]:
+    """Wait until no other lab on this machine is fetching, and keep the others out."""
     folder = settings().cache
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "jars.fetching")
     while True:
         try:
-            lock.acquire(timeout=PAUSE)
-            break
+            return lock.acquire(timeout=PAUSE)
         except Timeout:
             watch.look(
                 f"another lab, which is fetching jars into {folder}",
                 "Wait until it is done, or end it. Then run ./lab up again.",
             )
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 # ---- Ivy ----------------------------------------------------------------------------------
@@ -473,7 +467,7 @@ def _not_fetched(absent: list[Jar]) -> LabError:
     said = log.read_text(errors="replace").strip()
     if ":: loading settings ::" not in said:  # the first thing Ivy says
         return _no_java(said[:300] or "it says nothing")
-    reason = re.search(r".*Exception.*", said) or re.search(r".*not found.*", said)
+    reason = re.search(r".*Exception.*", said) or re.search(r"(?i).*not found.*", said)
     last_words = reason[0].strip() if reason else said.splitlines()[-1]
     return LabError(f"Could not fetch {_named(absent)}. Ivy says: {last_words}", _check_network())
 

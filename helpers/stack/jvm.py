@@ -69,12 +69,32 @@ class JvmService(Service):
         given = [*java.archive_options(self._archive), "-cp", class_path]
         write_if_changed(self._argument_file, java.argument_file(given))
 
+    @property
+    def stop_note(self) -> str:
+        """The first stop takes longer."""
+        if self._archive.is_file():
+            return ""
+        return "(and writing what lets it start faster from now on)"
+
     def stopped(self) -> None:
         """Keep the archive that it wrote on its way out."""
         java.keep_archive(self._archive)
 
     def remedy(self, log: str) -> str:
-        """Name the setting when the heap was too small."""
+        """Name the setting when the heap was too small, and the jar when one is broken."""
+        if broken := self._remove_broken_jars():
+            return f"{', '.join(broken)} was broken and is removed; ./lab up fetches it again."
         if "OutOfMemoryError" in log or "Could not reserve enough space" in log:
             return f"Give it more memory: LAB_{self.name.upper()}_MEMORY (now {self.memory} MB)."
         return super().remedy(log)
+
+    def _remove_broken_jars(self) -> list[str]:
+        broken = [
+            path
+            for component in self.jars
+            for path in jars.classpath(component)
+            if path.name in jars.verify(component)
+        ]
+        for path in broken:
+            path.unlink(missing_ok=True)
+        return [path.name for path in broken]

@@ -39,7 +39,8 @@ class Status:
 
     name: str
     state: str
-    """ready, starting, restarting, stopping, stopped, failed, or outside (not ours, not ready)."""
+    """ready, starting, restarting, unresponsive, stopping, stopped, failed, or outside (which
+    is not ours, and not ready)."""
     ready: bool
     url: str
     pid: int | None
@@ -274,7 +275,7 @@ def _stop(services: list[Service], report: Report) -> None:
     before = supervisor.processes()
     stopping = {s.name: s for s in services if before.get(s.name, NEVER).state in supervisor.ALIVE}
     for name in stopping:
-        report(name, "stopping")
+        report(name, f"stopping {stopping[name].stop_note}".rstrip())
         supervisor.stop(name)
     deadline = time.monotonic() + max((s.stop_seconds for s in services), default=0) + 15
     while stopping:
@@ -331,7 +332,8 @@ def _status(service: Service, process: supervisor.Process) -> Status:
     try:
         service.check(process.started)
     except NotReady as problem:
-        state = "outside" if outside else "starting"
+        late = time.time() - process.started > settings().start_timeout
+        state = "outside" if outside else "unresponsive" if late else "starting"
         return Status(service.name, state, False, service.url, pid, str(problem))
     return Status(service.name, "ready", True, service.url, pid)
 

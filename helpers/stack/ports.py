@@ -61,7 +61,7 @@ def holder(port: int) -> str:
         return "another program"
     for connection in connections:
         listens = connection.status == psutil.CONN_LISTEN
-        if listens and connection.laddr.port == port and connection.pid:
+        if listens and getattr(connection.laddr, "port", 0) == port and connection.pid:
             try:
                 process = psutil.Process(connection.pid)
                 return f"{process.name()} (process {process.pid})"

@@ -61,6 +61,11 @@ class Service(ABC):
             NotReady: it does not, and why.
         """
 
+    @property
+    def stop_note(self) -> str:
+        """What to say while it stops, when that may take long."""
+        return ""
+
     def stopped(self) -> None:  # noqa: B027 - most servers leave nothing to do
         """Called after it stopped by itself, in good order."""
 

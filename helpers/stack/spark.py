@@ -92,9 +92,8 @@ class Spark(JvmService):
 
     def class_path(self) -> list[Path]:
         """PySpark's jars and the lab's."""
-        package = importlib.util.find_spec("pyspark")
-        assert package is not None and package.origin is not None
-        return [*sorted((Path(package.origin).parent / "jars").glob("*.jar")), *super().class_path()]
+        package = Path(str(importlib.util.find_spec("pyspark").origin)).parent  # type: ignore[union-attr]
+        return [*sorted((package / "jars").glob("*.jar")), *super().class_path()]
 
     def prepare(self) -> None:
         """Make its folders; what an earlier run left in tmp is of no use."""
@@ -116,7 +115,7 @@ def answer_query(address: str, seconds: float = 10) -> None:
     Raises:
         NotReady: the server does not answer it within `seconds` (default 10).
     """
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     host, _, parameters = address.removeprefix("sc://").partition("/")
     if parameters:  # a token or TLS: only the real client knows them all

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from filelock import FileLock
 from helpers.config import settings
 from helpers.errors import LabError
 from helpers.stack import jars
+from helpers.stack.java import Java
 
 REAL_LOCK = jars.LOCK
 CONTENT = {
@@ -351,6 +353,28 @@ def test_java_is_told_of_the_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_a_bundled_java_trusts_the_authorities_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = [b"first certificate", b"second certificate"]
+
+    class Context:
+        def get_ca_certs(self, binary_form: bool) -> list[bytes]:
+            return authorities if binary_form else []
+
+    monkeypatch.setattr(ssl, "create_default_context", Context)
+    monkeypatch.setattr(jars, "find_java", lambda: Java(tmp_path, 25, bundled=True))
+    assert jars._trust_options(tmp_path) == [
+        f"-Djavax.net.ssl.trustStore={tmp_path}/authorities.jks"
+    ]
+    store = (tmp_path / "authorities.jks").read_bytes()
+    assert store.startswith(bytes.fromhex("feedfeed 00000002 00000002"))
+    assert [authority in store for authority in authorities] == [True, True]
+
+    monkeypatch.setattr(jars, "find_java", lambda: Java(tmp_path, 17))
+    assert jars._trust_options(tmp_path) == [], "the machine's own Java has its own list"
+
+
 # ---- what can go wrong --------------------------------------------------------------------
 
 
@@ -378,13 +402,8 @@ def test_a_java_that_does_not_run_is_not_taken_for_the_network(ivy: Ivy) -> None
 
 
 def test_no_java_command_is_said_so(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    @dataclass
-    class Nowhere:
-        executable: Path = folder / "no" / "java"
-        bundled: bool = False
-
-    monkeypatch.setattr(jars, "find_java", Nowhere)
-    with pytest.raises(LabError, match=r"no/java: No such file") as caught:
+    monkeypatch.setattr(jars, "find_java", lambda: Java(folder / "no", 17))
+    with pytest.raises(LabError, match=r"no/bin/java: No such file") as caught:
         jars.ensure(["one"])
     assert "LAB_JAVA_HOME" in caught.value.remedy
 

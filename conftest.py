@@ -1,0 +1,66 @@
+"""A lab of its own for the tests, started when a test needs it and stopped at the end.
+
+It stands beside a learner's lab: other ports, other data. `LAB_DATA` and `LAB_PORT_OFFSET`
+in the environment choose another one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+
+# Before anything reads the settings, and for every process the tests start.
+os.environ.setdefault("LAB_DATA", str(ROOT / "data" / "test-lab"))
+os.environ.setdefault("LAB_PORT_OFFSET", "10000")
+
+from helpers.stack import lifecycle  # noqa: E402
+
+
+def _report(name: str, state: str) -> None:
+    print(f"{name:8} {state}", file=sys.__stderr__, flush=True)
+
+
+class Stack:
+    """The live stack of the tests."""
+
+    started = False
+
+    def up(self) -> None:
+        if not self.started and not all(one.ready for one in lifecycle.status()):
+            self.started = True
+            lifecycle.up(report=_report)
+
+    def down(self) -> None:
+        if self.started:
+            lifecycle.down(report=_report)
+
+
+STACK = Stack()
+
+
+def _is_notebook_cell(item: pytest.Item) -> bool:
+    return item.path.suffix == ".ipynb"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Bring the stack up before the first notebook: its cells take no fixtures."""
+    if any(map(_is_notebook_cell, session.items)) and not session.config.option.collectonly:
+        STACK.up()
+    try:
+        return (yield)
+    finally:
+        STACK.down()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The live stack, ready."""
+    STACK.up()
+    return STACK

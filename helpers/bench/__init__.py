@@ -1,0 +1,1 @@
+"""Measurements of the lab, each beside a bare baseline taken in the same run."""
