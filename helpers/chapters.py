@@ -55,19 +55,20 @@ def find(name: str) -> Chapter:
     raise LabError(f"There is no chapter {name}.", hint)
 
 
-def reset(chapter: str) -> str:
+def reset(chapter: str) -> None:
     """Remove what a chapter made on the services, so that it starts from nothing.
-
-    Returns:
-        What was removed, in words.
 
     Raises:
         LabError: there is no such chapter.
     """
+    remove(find(chapter))
+
+
+def remove(chapter: Chapter) -> int:
+    """Remove what a chapter made; return how many objects it had in storage."""
     from helpers import storage
 
-    removed = sum(storage.remove(path) for path in find(chapter).paths)
-    return f"{removed} object{'' if removed == 1 else 's'}"
+    return sum(storage.remove(path) for path in chapter.paths)
 
 
 def reset_all(report: Callable[[str, str], None]) -> None:

@@ -147,12 +147,13 @@ def doctor() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(chapter: str | None, yes: bool) -> None:
     """Remove what a CHAPTER made, or everything the lab holds under data/."""
-    from helpers import chapters
+    from helpers import chapters, require
     from helpers.console import progress
 
     if chapter is not None:
-        removed = chapters.reset(chapter)
-        click.echo(f"{chapters.find(chapter).name}: removed {removed}")
+        found = chapters.find(chapter)
+        require(*found.needs)
+        click.echo(f"{found.name}: {chapters.remove(found)} objects removed")
         return
     if not yes:
         click.confirm(f"Remove everything under {settings().data}?", abort=True)

@@ -29,6 +29,7 @@ def client_environment(found: Settings) -> dict[str, str]:
         "PREFECT_API_URL": found.prefect_api,
         "PREFECT_UI_URL": found.prefect_ui,
         "PREFECT_HOME": str(found.data / "prefect"),
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": "helpers.run_log.PlainConsole",
         "MLFLOW_TRACKING_URI": found.mlflow,
     }
     if found.prefect_auth:
@@ -42,4 +43,7 @@ def apply() -> None:
     if "prefect" in sys.modules:
         from prefect.context import refresh_global_settings_context
 
+        from prefect.logging.configuration import setup_logging
+
         refresh_global_settings_context()
+        setup_logging(incremental=False)

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
-    from IPython.display import Code
+    from IPython.display import Markdown
 
     from helpers.stack.lifecycle import Report
+
+
+EXPECTED_LINES = 3
 
 
 def require(*services: str) -> None:
@@ -72,17 +75,17 @@ def health() -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-def source(thing: Any) -> Code:
+def source(thing: Any) -> Markdown:
     """The source of a function, flow or task, as it stands in its file."""
-    from IPython.display import Code
+    from IPython.display import Markdown
 
-    text = inspect.getsource(getattr(thing, "fn", thing))
-    return Code(textwrap.dedent(text), language="python")
+    text = textwrap.dedent(inspect.getsource(getattr(thing, "fn", thing)))
+    return Markdown(f"```python\n{text}```")
 
 
 @contextmanager
 def expected(*kinds: type[BaseException]) -> Iterator[None]:
-    """A block that fails on purpose: print the error's first line and go on.
+    """A block that fails on purpose: print what the error says and go on.
 
     Raises:
         AssertionError: the block did not fail, so what the lesson says is not true.
@@ -90,8 +93,8 @@ def expected(*kinds: type[BaseException]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        first = str(error).strip().splitlines()[0]
-        print(f"{type(error).__name__}: {first}")  # noqa: T201
+        text = "\n".join(str(error).strip().splitlines()[:EXPECTED_LINES])
+        print(f"{type(error).__name__}: {text}")  # noqa: T201
     else:
         names = " or ".join(kind.__name__ for kind in kinds)
         raise AssertionError(f"This was expected to fail with {names}, and did not.")

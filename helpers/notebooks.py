@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from helpers import chapters
 from helpers.config import ROOT, settings
 from helpers.errors import LabError
 
@@ -20,7 +21,7 @@ def course() -> list[Path]:
 def run(notebooks: Sequence[Path] = ()) -> Iterator[tuple[Path, Path]]:
     """Run notebooks, all by default; yield each with the copy that holds its outputs.
 
-    A notebook is given by its path or its name. The copies are under data/runs/; the
+    A notebook is given by its path, name or number. The copies are under data/runs/; the
     notebooks themselves are not changed.
 
     Raises:
@@ -62,11 +63,9 @@ def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
 
 
 def _find(notebook: Path) -> Path:
-    for path in (notebook, FOLDER / notebook, FOLDER / f"{notebook}.ipynb"):
-        if path.is_file():
-            return path.resolve()
-    names = ", ".join(path.stem for path in course())
-    raise LabError(f"There is no notebook {notebook}.", f"There are: {names}.")
+    if notebook.is_file():
+        return notebook.resolve()
+    return FOLDER / f"{chapters.find(notebook.name).name}.ipynb"
 
 
 def _run(path: Path) -> Path:

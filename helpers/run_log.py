@@ -1,0 +1,56 @@
+"""How the log of a flow run looks in a notebook or terminal: plain lines, errors in two.
+
+The Prefect server always gets the whole record, trace included; the UI shows it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import sysconfig
+import traceback
+from types import TracebackType
+from typing import Any, TextIO
+
+from helpers.config import ROOT
+
+
+class PlainConsole(logging.StreamHandler[TextIO]):
+    """Takes the place of Prefect's console handler.
+
+    Prefect's own draws each line as HTML in a notebook, and prints 60 lines of its own
+    machinery for an error of one.
+    """
+
+    def __init__(self, **_: Any) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        """Where output goes at this moment: a notebook's cell, a terminal, a test's capture."""
+        return sys.stdout
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and for an exception one more: where in the lab's code it came from."""
+        plain = logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None})
+        line = super().format(plain)
+        if record.exc_info and record.exc_info[2] and (place := origin(record.exc_info[2])):
+            return f"{line}\n{' ' * 13}| at {place}"
+        return line
+
+
+def origin(trace: TracebackType) -> str:
+    """The last line in a trace that is no library's: `flows/etl_simples.py, in load: …`."""
+    for frame in reversed(traceback.extract_tb(trace)):
+        if not frame.filename.startswith(LIBRARIES) and "site-packages" not in frame.filename:
+            return f"{_short(frame.filename)}, in {frame.name}: {frame.line}"
+    return ""
+
+
+LIBRARIES = (sysconfig.get_path("stdlib"), "<")
+
+
+def _short(file: str) -> str:
+    if "ipykernel_" in file:
+        return "this notebook"
+    return file.removeprefix(f"{ROOT}/")
