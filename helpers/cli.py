@@ -22,6 +22,7 @@ class Lab(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a LabError, a full disk or Ctrl-C ends in a message, not a trace."""
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked by ./lab
             return super().invoke(ctx)
         except LabError as error:
             _fail(str(error))

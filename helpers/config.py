@@ -126,8 +126,12 @@ class Settings(BaseSettings):
 
     @property
     def kafka(self) -> str:
-        """Kafka's bootstrap servers."""
-        return self.kafka_servers or f"localhost:{self.port('kafka')}"
+        """Kafka's bootstrap servers.
+
+        By number: without a network, Kafka's C library does not resolve even `localhost`
+        (it asks for AI_ADDRCONFIG, which leaves loopback out).
+        """
+        return self.kafka_servers or f"127.0.0.1:{self.port('kafka')}"
 
     @property
     def s3(self) -> str:

@@ -42,7 +42,6 @@ def apply() -> None:
     os.environ.update(client_environment(settings()))
     if "prefect" in sys.modules:
         from prefect.context import refresh_global_settings_context
-
         from prefect.logging.configuration import setup_logging
 
         refresh_global_settings_context()

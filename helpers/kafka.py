@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 from helpers.config import settings
@@ -17,8 +17,6 @@ def configuration(**options: Any) -> dict[str, Any]:
     """Settings of a client; options are given with `_` for `.`: `group_id="lesson"`."""
     return {
         "bootstrap.servers": settings().kafka,
-        # "localhost" also names ::1, where the broker does not listen: one refusal less in a log.
-        "broker.address.family": "v4",
         **{name.replace("_", "."): value for name, value in options.items()},
     }
 
@@ -117,7 +115,9 @@ def produce(topic: str, values: Iterable[Any], key: str | None = None) -> int:
     return count
 
 
-def consume(topic: str, group: str, limit: int = 100, seconds: float = SECONDS) -> Iterator[Any]:
+def consume(
+    topic: str, group: str, limit: int = 100, seconds: float = SECONDS
+) -> Generator[Any, None, None]:
     """Read JSON values of a topic, at most `limit`; commits what was read when it ends.
 
     Args:
@@ -147,7 +147,7 @@ def consume(topic: str, group: str, limit: int = 100, seconds: float = SECONDS) 
 def _admin() -> Any:
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient(configuration(log_level=0))
+    return AdminClient({**configuration(), "log_level": 0})
 
 
 def _await(future: Any, what: str, ignore: int | None = None) -> None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import pandas as pd
     from IPython.display import Markdown
 
     from helpers.stack.lifecycle import Report
@@ -63,16 +62,17 @@ def _progress() -> Iterator[Report]:
         clear_output(wait=True)
 
 
-def health() -> pd.DataFrame:
-    """How each service is right now, asked of the services themselves: one row a service."""
-    import pandas as pd
+def health() -> Markdown:
+    """How each service is right now, asked of the services themselves, as a table with links."""
+    from IPython.display import Markdown
 
     from helpers.stack import SERVICES, lifecycle
 
-    found = lifecycle.status()
-    rows = {one.name: (SERVICES[one.name].title, one.state, one.url) for one in found}
-    columns = ["what it is", "state", "address"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    rows = [
+        f"| {one.name} | {SERVICES[one.name].title} | {one.state} | {one.url or '–'} |"
+        for one in lifecycle.status()
+    ]
+    return Markdown("\n".join(["| service | what it is | state | address |", "|-|-|-|-|", *rows]))
 
 
 def source(thing: Any) -> Markdown:

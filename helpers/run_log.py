@@ -26,7 +26,7 @@ class PlainConsole(logging.StreamHandler[TextIO]):
         logging.Handler.__init__(self)
 
     @property
-    def stream(self) -> TextIO:
+    def stream(self) -> TextIO:  # type: ignore[override]
         """Where output goes at this moment: a notebook's cell, a terminal, a test's capture."""
         return sys.stdout
 

@@ -22,7 +22,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://localhost:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={logs}
@@ -132,9 +132,7 @@ class Kafka(JvmService):
 
         silent = logging.getLogger("helpers.stack.kafka.client")
         silent.disabled = True  # a refused connection is an answer here, not news
-        client = AdminClient(
-            {"bootstrap.servers": settings().kafka, "broker.address.family": "v4"}, logger=silent
-        )
+        client = AdminClient({"bootstrap.servers": settings().kafka}, logger=silent)
         try:
             metadata = client.list_topics(timeout=2)
         except KafkaException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import subprocess
@@ -24,6 +25,7 @@ from helpers.stack.service import Service, run_folder, write_if_changed
 
 # Marks every process of a lab, and what those start in turn, with whose it is.
 MARK = "DATAFLOW_LAB_PROCESS"
+LAUNCH = Path(__file__).with_name("launch.py")
 LONGEST_SOCKET_PATH = 100  # the system's limit is 104 (macOS) or 108 (Linux) bytes
 ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 START_SECONDS = 15.0
@@ -70,8 +72,7 @@ def write_configuration(services: Iterable[Service]) -> Path:
 def _program(service: Service, log: Path) -> str:
     return _section(
         f"program:{service.name}",
-        command=shlex.join(service.command()),
-        environment=_variables(service),
+        command=shlex.join(_launch(service)),
         directory=str(ROOT),
         autostart="false",
         autorestart="true",
@@ -101,10 +102,19 @@ def _section(title: str, **options: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _variables(service: Service) -> str:
+def _launch(service: Service) -> list[str]:
+    """The command of `launch.py`; a digest makes supervisord see what changed in the file."""
+    given = {"command": service.command(), "environment": _variables(service)}
+    text = json.dumps(given, indent=1)
+    path = write_if_changed(run_folder() / f"{service.name}.json", text)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return [sys.executable, "-ISB", str(LAUNCH), str(path), digest]
+
+
+def _variables(service: Service) -> dict[str, str]:
     found = settings()
     given = {f"LAB_{name.upper()}": getattr(found, name) for name in found.model_fields_set}
-    variables = {
+    return {
         **{name: str(value) for name, value in given.items() if value is not None},
         **client_environment(found),
         **service.environment(),
@@ -112,11 +122,6 @@ def _variables(service: Service) -> str:
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
     }
-    return ",".join(f"{name}={_quoted(value)}" for name, value in variables.items())
-
-
-def _quoted(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def mark(service: str) -> str:

@@ -1,0 +1,231 @@
+"""The helpers against the live services, outside any notebook."""
+
+import json
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from conftest import Stack
+from helpers import kafka, orchestration, spark, storage, tracking
+from helpers.config import settings
+from helpers.errors import LabError
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
+
+
+@pytest.fixture
+def prefix() -> Iterator[str]:
+    """A storage path of this test's own."""
+    path = f"s3://raw/test-{uuid.uuid4().hex}"
+    yield path
+    storage.remove(path)
+
+
+@pytest.fixture
+def topic() -> Iterator[str]:
+    """A topic of this test's own."""
+    name = f"test-{uuid.uuid4().hex}"
+    kafka.create_topic(name, partitions=2)
+    yield name
+    kafka.remove_topics(name)
+
+
+# ---- storage -------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read_listed_and_removed(prefix: str) -> None:
+    assert storage.write(f"{prefix}/a.txt", "olá") == f"{prefix}/a.txt"
+    storage.write(f"{prefix}/b/c.bin", b"\x00\x01")
+    storage.write(f"{prefix}-other/d.txt", "stays")
+    assert storage.read(f"{prefix}/a.txt").decode() == "olá"
+    assert [o["Size"] for o in storage.objects(f"{prefix}/")] == [4, 2]
+    assert storage.remove(prefix) == 2
+    assert list(storage.objects(f"{prefix}/")) == []
+    assert storage.remove(f"{prefix}-other") == 1
+
+
+def test_a_wrong_password_is_refused() -> None:
+    import boto3
+    from botocore.exceptions import ClientError
+
+    stranger = boto3.client(
+        "s3",
+        endpoint_url=settings().s3,
+        aws_access_key_id="admin",
+        aws_secret_access_key="not the password",
+        region_name="us-east-1",
+    )
+    with pytest.raises(ClientError, match=r"SignatureDoesNotMatch|403|Forbidden"):
+        stranger.list_buckets()
+
+
+# ---- kafka ---------------------------------------------------------------------------------
+
+
+def test_messages_arrive_once_and_in_order(topic: str) -> None:
+    values = [{"id": number, "regiao": "Sul"} for number in range(250)]
+    assert kafka.produce(topic, values, key="regiao") == 250
+    first = list(kafka.consume(topic, "group", limit=100))
+    rest = list(kafka.consume(topic, "group", limit=1000, seconds=3))
+    assert [value["id"] for value in first + rest] == list(range(250))
+    assert list(kafka.consume(topic, "group", seconds=1)) == []
+
+
+def test_messages_that_were_not_finished_come_again(topic: str) -> None:
+    kafka.produce(topic, [{"id": 1}])
+    reading = kafka.consume(topic, "group")
+    assert next(reading) == {"id": 1}
+    reading.close()  # as a crash would
+    assert list(kafka.consume(topic, "group", limit=1)) == [{"id": 1}]
+
+
+def test_topics_are_made_once_and_removed(topic: str) -> None:
+    kafka.create_topic(topic)
+    assert topic in kafka.topics()
+    assert kafka.remove_topics(topic, "never-made") == 1
+    assert topic not in kafka.topics()
+
+
+def test_a_wrong_topic_name_is_an_error() -> None:
+    with pytest.raises(LabError, match="could not make the topic no spaces"):
+        kafka.create_topic("no spaces")
+
+
+# ---- spark ---------------------------------------------------------------------------------
+
+
+def test_a_session_reads_and_writes_delta_on_s3(prefix: str) -> None:
+    path = prefix.replace("s3://", "s3a://") + "/table"
+    session = spark.session()
+    session.range(10).write.format("delta").save(path)
+    session.range(5).write.format("delta").mode("append").save(path)
+    assert session.read.format("delta").load(path).count() == 15
+    operations = session.sql(f"DESCRIBE HISTORY delta.`{path}`").select("operation").collect()
+    assert [row[0] for row in operations] == ["WRITE", "WRITE"]
+
+
+def test_spark_reads_kafka(topic: str) -> None:
+    kafka.produce(topic, [{"id": number} for number in range(20)])
+    messages = (
+        spark.session()
+        .read.format("kafka")
+        .option("kafka.bootstrap.servers", settings().kafka)
+        .option("subscribe", topic)
+        .load()
+    )
+    values = [json.loads(row.value)["id"] for row in messages.select("value").collect()]
+    assert sorted(values) == list(range(20))
+
+
+def test_the_same_process_gets_the_same_session() -> None:
+    assert spark.session() is spark.session()
+
+
+def test_a_classic_session_knows_delta_table_and_the_same_storage(prefix: str) -> None:
+    """In a process of its own: one process holds one kind of session."""
+    import subprocess
+    import sys
+
+    path = prefix.replace("s3://", "s3a://") + "/classic"
+    code = f"""
+from helpers import spark
+session = spark.session(mode="classic")
+session.range(10).write.format("delta").save("{path}")
+from delta.tables import DeltaTable
+table = DeltaTable.forPath(session, "{path}")
+table.delete("id < 4")
+print("rows", table.toDF().count(), "versions", table.history().count())
+from helpers.errors import LabError
+try:
+    spark.session()
+except LabError as error:
+    print("refused:", error.args[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
+    assert "rows 6 versions 2" in done.stdout, done.stderr
+    assert "refused: This process already has a classic session." in done.stdout
+    assert spark.session().read.format("delta").load(path).count() == 6
+
+
+def test_a_lost_session_is_replaced(stack: Stack) -> None:
+    """As after a restart of the server: the client's session is unknown there."""
+    session = spark.session()
+    session.client.release_session()
+    assert spark.session().range(3).count() == 3
+
+
+# ---- mlflow --------------------------------------------------------------------------------
+
+
+def test_a_run_is_kept_with_its_artifact_and_found_by_its_page() -> None:
+    import mlflow
+
+    name = f"test-{uuid.uuid4().hex}"
+    tracking.client()
+    mlflow.set_experiment(name)
+    with mlflow.start_run() as run:
+        mlflow.log_metric("acuracia", 0.9)
+        mlflow.log_text("olá", "note.txt")
+    found = tracking.client().get_run(run.info.run_id)
+    assert found.data.metrics == {"acuracia": 0.9}
+    assert mlflow.artifacts.load_text(f"{found.info.artifact_uri}/note.txt") == "olá"
+    assert tracking.run_url(run.info.run_id).endswith(f"/runs/{run.info.run_id}")
+    assert tracking.remove_experiment(name)
+    assert not tracking.remove_experiment(name)
+    with pytest.raises(LookupError, match=name):
+        tracking.experiment_url(name)
+
+
+# ---- the inbox -----------------------------------------------------------------------------
+
+
+def test_the_inbox_answers_as_slack_does_and_shows_text_as_text() -> None:
+    url = settings().inbox
+    text = f"<script>alert('{uuid.uuid4().hex}')</script>"
+    answer = httpx.post(f"{url}/services/T/B/X", json={"text": text})
+    assert (answer.status_code, answer.text) == (200, "ok")
+    newest = httpx.get(f"{url}/messages", params={"limit": 1}).json()[0]
+    assert (newest["path"], newest["body"]) == ("/services/T/B/X", {"text": text})
+    page = httpx.get(url).text
+    assert text not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("content", [b"not json", b"[1, 2]", b"\xff\xfe"])
+def test_the_inbox_refuses_what_is_no_message(content: bytes) -> None:
+    answer = httpx.post(settings().inbox, content=content)
+    assert (answer.status_code, answer.text) == (400, "invalid_payload")
+
+
+# ---- prefect -------------------------------------------------------------------------------
+
+
+def test_a_run_is_found_with_its_states_tasks_and_page() -> None:
+    from flows.etl_dinamico import dynamic_pipeline
+
+    assert dynamic_pipeline(rows=200) == {"EWR": 76, "JFK": 69, "LGA": 55}
+    [run] = orchestration.flow_runs("ETL Dinâmico", limit=1)
+    assert [state.name for state in orchestration.states(run.id)][-1] == "Completed"
+    names = [task.name.rsplit("-", 1)[0] for task in orchestration.task_runs(run.id)]
+    assert names == ["aeroportos", "contar", "contar", "contar"]
+    page = httpx.get(orchestration.run_url(run.id), follow_redirects=True)
+    assert page.status_code == 200
+
+
+def test_the_worker_runs_a_deployment() -> None:
+    from typing import Any, cast
+
+    from prefect import flow
+    from prefect.deployments import run_deployment
+
+    from helpers.config import ROOT
+    from helpers.stack.worker import WORK_POOL
+
+    # Any: their types allow for a coroutine, which a call outside an event loop never returns.
+    source = flow.from_source(source=str(ROOT), entrypoint="flows/etl_dinamico.py:dynamic_pipeline")
+    cast(Any, source).deploy(name="test", work_pool_name=WORK_POOL, print_next_steps=False)
+    run: Any = run_deployment("ETL Dinâmico/test", parameters={"rows": 50}, timeout=120)
+    assert run.state_name == "Completed", run.state
+    assert run.parameters == {"rows": 50}

@@ -1,0 +1,61 @@
+import re
+
+import nbformat
+import pytest
+
+from helpers import chapters, notebooks
+from helpers.config import ROOT
+from helpers.errors import LabError
+
+
+@pytest.mark.parametrize("name", ["09_medallion", "09", "9", "09_medallion.ipynb"])
+def test_a_chapter_is_found_by_name_and_number(name: str) -> None:
+    assert chapters.find(name).name == "09_medallion"
+
+
+def test_a_wrong_name_gets_a_suggestion() -> None:
+    with pytest.raises(LabError, match=r"Did you mean 01_flows\?"):
+        chapters.find("01_flow")
+
+
+def test_every_notebook_is_a_chapter_and_the_other_way() -> None:
+    assert [path.stem for path in notebooks.course()] == [c.name for c in chapters.CHAPTERS]
+
+
+@pytest.mark.parametrize("path", notebooks.course(), ids=lambda path: path.stem)
+class TestEveryNotebook:
+    def test_it_has_the_parts_of_a_lesson(self, path) -> None:  # type: ignore[no-untyped-def]
+        text = path.read_text()
+        for part in ("After this notebook you can", "**Time**", "**Needs**", "## Try it",
+                     "<details>", "## What you learnt", "## Common errors"):  # fmt: skip
+            assert part in text, part
+
+    def test_it_requires_what_the_chapter_needs(self, path) -> None:  # type: ignore[no-untyped-def]
+        first = next(c for c in nbformat.read(path, 4).cells if c.cell_type == "code").source
+        asked = re.search(r"require\((.*)\)", first)
+        assert asked
+        assert tuple(re.findall(r'"(\w+)"', asked[1])) == chapters.find(path.stem).needs
+
+    def test_its_cells_are_short_and_ran_in_order(self, path) -> None:  # type: ignore[no-untyped-def]
+        code = [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+        assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
+        lines = [[line for line in c.source.splitlines() if line] for c in code]
+        assert [cell for cell in lines if len(cell) > 8] == []
+
+    def test_it_is_small_and_holds_no_place_of_a_machine(self, path) -> None:  # type: ignore[no-untyped-def]
+        text = path.read_text()
+        assert len(text) < 200_000
+        assert str(ROOT) not in text
+        assert "site-packages" not in text
+
+    def test_its_links_lead_somewhere(self, path) -> None:  # type: ignore[no-untyped-def]
+        for cell in nbformat.read(path, 4).cells:
+            if cell.cell_type == "markdown":
+                for target in re.findall(r"\]\((?!http)([^)#]+)\)", cell.source):
+                    assert (path.parent / target).is_file(), target
+
+    def test_ignored_cells_say_why(self, path) -> None:  # type: ignore[no-untyped-def]
+        code = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+        ignored = [s for s in code if "NBVAL_" in s]
+        assert all(re.match(r"# NBVAL_IGNORE_OUTPUT: \w+", s) for s in ignored)
+        assert len(ignored) * 8 < len(code) or not ignored

@@ -1,0 +1,98 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers import config
+from helpers.config import ROOT, Settings
+from helpers.errors import LabError
+from tests.unit.conftest import Given
+
+
+def test_defaults_are_those_of_the_source_document(given: Given) -> None:
+    found = given()
+    assert found.prefect_ui == "http://localhost:4200"
+    assert found.prefect_api == "http://localhost:4200/api"
+    assert found.mlflow == "http://localhost:5000"
+    assert found.kafka == "127.0.0.1:9092"
+    assert found.s3 == "http://localhost:9000"
+    assert (found.s3_access_key, found.s3_secret_key) == ("admin", "admin123")
+    assert found.spark == "sc://localhost:15002"
+    assert found.data == ROOT / "data"
+    assert found.outside == frozenset()
+
+
+def test_the_offset_moves_every_local_port(given: Given) -> None:
+    found = given(LAB_PORT_OFFSET="100", LAB_MLFLOW_URL="http://elsewhere:5000/")
+    ports = [name.removesuffix("_port") for name in Settings.model_fields if name.endswith("_port")]
+    assert len(ports) == 9
+    for port in ports:
+        assert found.port(port) == getattr(found, f"{port}_port") + 100
+    assert found.mlflow == "http://elsewhere:5000"
+
+
+def test_the_environment_wins_over_the_file(given: Given) -> None:
+    config.ENV_FILE.write_text("LAB_S3_PORT=9100\nLAB_KAFKA_PORT=9192\n")
+    found = given(LAB_KAFKA_PORT="9292")
+    assert (found.s3_port, found.kafka_port) == (9100, 9292)
+
+
+def test_an_address_makes_a_service_an_outside_one(given: Given) -> None:
+    found = given(LAB_KAFKA_SERVERS="broker:9092", LAB_SPARK_URL="sc://cluster:15002/;token=x")
+    assert found.outside == {"kafka", "spark"}
+    assert found.kafka == "broker:9092"
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        (
+            {"LAB_KAFKA_PORT": "text"},
+            "LAB_KAFKA_PORT=text must be a valid integer, unable to parse string as an integer.",
+        ),
+        ({"LAB_S3_PORT": "0"}, "LAB_S3_PORT=0 must be greater than or equal to 1."),
+        (
+            {"LAB_MLFLOW_URL": "elsewhere:5000"},
+            "LAB_MLFLOW_URL=elsewhere:5000 must start with http:// or https://.",
+        ),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_key_and_value(
+    given: Given, variables: dict[str, str], message: str
+) -> None:
+    with pytest.raises(LabError) as error:
+        given(**variables)
+    assert error.value.args[0] == message
+
+
+def test_a_name_that_is_no_setting_is_refused(given: Given) -> None:
+    config.ENV_FILE.write_text("LAB_KAFKA_PROT=9192\n")
+    with pytest.raises(LabError, match=r"LAB_KAFKA_PROT in .* Did you mean LAB_KAFKA_PORT\?"):
+        given()
+
+
+def test_a_misspelt_name_in_the_environment_is_refused(given: Given) -> None:
+    with pytest.raises(LabError, match=r"Did you mean LAB_KAFKA_PORT\?"):
+        given(LAB_KAFKA_PROT="9192")
+
+
+def test_other_machines_are_let_in_with_passwords_only(given: Given) -> None:
+    with pytest.raises(LabError, match="default password"):
+        given(LAB_HOST="0.0.0.0")
+    with pytest.raises(LabError, match="Prefect API"):
+        given(LAB_S3_SECRET_KEY="a good secret")
+    assert given(LAB_PREFECT_AUTH="admin:secret").host == "0.0.0.0"
+
+
+def test_folders_may_start_at_home_and_are_absolute(
+    given: Given, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert given(LAB_DATA="~/lab data").data == tmp_path.resolve() / "lab data"
+    assert given(LAB_DATA="elsewhere").data == ROOT / "elsewhere"
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert re.match(r"^[A-Za-z]", field.description), name

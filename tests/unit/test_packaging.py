@@ -1,0 +1,85 @@
+"""pip, conda and ./lab must install the same set."""
+
+import os
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers.config import ROOT
+
+LOCKED = re.findall(r"^([a-z0-9][^\s;=]*)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
+
+
+def test_pip_gets_the_pins_of_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, list[str]] = {}
+    # In place of setuptools, which pip brings for the moment of the build.
+    stand_in = types.SimpleNamespace(setup=lambda **options: given.update(options))
+    monkeypatch.setitem(sys.modules, "setuptools", stand_in)
+    exec(compile((ROOT / "setup.py").read_text(), str(ROOT / "setup.py"), "exec"), {
+        "__file__": str(ROOT / "setup.py"), "__name__": "setup"
+    })  # fmt: skip
+    pins = [re.match(r"([^=]+)==([^;\s]+)", pin) for pin in given["install_requires"]]
+    assert [match.groups() for match in pins if match] == LOCKED
+    assert len(LOCKED) > 200
+
+
+def test_every_package_of_the_lock_has_a_hash() -> None:
+    entries = re.split(r"^(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(), flags=re.M)[1:]
+    assert len(entries) == len(LOCKED)
+    assert [entry.split("==")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_every_direct_requirement_is_locked() -> None:
+    text = (ROOT / "requirements.in").read_text()
+    wanted = {m.lower().replace("_", "-") for m in re.findall(r"^([A-Za-z0-9_-]+)", text, re.M)}
+    assert wanted - {name for name, _ in LOCKED} == set()
+
+
+def test_the_fixed_packages_are_there() -> None:
+    fixed = {"jupyterlab", "prefect", "pyspark", "delta-spark", "papermill", "nbval", "ipywidgets"}
+    assert fixed <= {name for name, _ in LOCKED}
+
+
+def test_conda_brings_python_java_and_this_project() -> None:
+    found = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *packages, pip = found["dependencies"]
+    assert [package.split("=")[0] for package in packages] == ["python", "openjdk", "pip"]
+    assert pip == {"pip": ["-e ."]}
+
+
+def lab(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "lab"), *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_command_has_help_and_stands_in_the_readme() -> None:
+    listing = lab("--help").stdout.split("Commands:")[1]
+    commands = re.findall(r"^  (\w+) +\S", listing, re.M)
+    contract = ["up", "down", "status", "logs", "doctor", "reset", "run", "test", "bench"]
+    assert sorted(commands) == sorted(contract)
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in commands if f"./lab {name}" not in readme] == []
+
+
+def test_an_old_python_is_told_what_to_install(tmp_path: Path) -> None:
+    text = (ROOT / "lab").read_text().replace('VERSIONS = ("3.11", "3.12", "3.13")',
+                                              'VERSIONS = ("3.98", "3.99")')  # fmt: skip
+    script = tmp_path / "lab"
+    script.write_text(text)
+    (tmp_path / "requirements.lock").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-S", str(script), "up"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "The lab needs Python 3.98 or 3.99; this is Python 3." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,69 @@
+import configparser
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.errors import LabError
+from helpers.stack import SERVICES, supervisor
+from tests.unit.conftest import Given
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "100% ünïcode", 'quote"and\\slash'])
+def test_the_file_says_what_was_meant(given: Given, tmp_path: Path, folder: str) -> None:
+    data = tmp_path / folder
+    given(LAB_DATA=str(data), LAB_S3_SECRET_KEY='pass"w%rd,x=1\\')
+    path = supervisor.write_configuration([SERVICES["inbox"]])
+    read = configparser.RawConfigParser()
+    read.read(path)
+    *_, file, digest = shlex.split(read["program:inbox"]["command"].replace("%%", "%"))
+    given_to_launch = json.loads(Path(file).read_text())
+    assert given_to_launch["command"] == SERVICES["inbox"].command()
+    variables = given_to_launch["environment"]
+    assert digest in path.read_text()
+    assert variables["LAB_DATA"] == str(data)
+    assert variables["LAB_S3_SECRET_KEY"] == 'pass"w%rd,x=1\\'
+    assert variables[supervisor.MARK] == f"{data}::inbox"
+
+
+def test_launch_becomes_the_command_with_its_environment(tmp_path: Path) -> None:
+    file = tmp_path / "given.json"
+    command = [sys.executable, "-c", "import os, sys; print(os.environ['A'], sys.argv[1:])", "b c"]
+    file.write_text(json.dumps({"command": command, "environment": {"A": 'x"y #z'}}))
+    done = subprocess.run(
+        [sys.executable, str(supervisor.LAUNCH), str(file)], capture_output=True, text=True
+    )
+    assert done.stdout == "x\"y #z ['b c']\n", done.stderr
+
+
+def test_a_changed_variable_changes_the_file(given: Given, tmp_path: Path) -> None:
+    given(LAB_DATA=str(tmp_path / "data"))
+    before = supervisor.write_configuration([SERVICES["inbox"]]).read_text()
+    given(LAB_INBOX_PORT="8026")
+    assert supervisor.write_configuration([SERVICES["inbox"]]).read_text() != before
+
+
+def test_only_the_owner_can_read_it(given: Given, tmp_path: Path) -> None:
+    given(LAB_DATA=str(tmp_path / "data"))
+    path = supervisor.write_configuration([SERVICES["inbox"]])
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_path_the_format_cannot_hold_is_refused(given: Given, tmp_path: Path) -> None:
+    given(LAB_DATA=str(tmp_path / "course #2"))
+    with pytest.raises(LabError, match="supervisor cannot take this"):
+        supervisor.write_configuration([SERVICES["inbox"]])
+
+
+def test_a_long_path_gets_a_short_socket(given: Given, tmp_path: Path) -> None:
+    given(LAB_DATA=str(tmp_path / "data"))
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    given(LAB_DATA=str(deep))
+    path = supervisor.socket_path()
+    assert len(str(path)) <= supervisor.LONGEST_SOCKET_PATH
+    assert not path.is_relative_to(deep)
+    given(LAB_DATA=str(deep / "f"))
+    assert supervisor.socket_path() != path
