@@ -13,7 +13,7 @@ import difflib
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import platformdirs
 from dotenv import dotenv_values
@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         description="downloaded jars and class-data archives, shared by all checkouts",
     )
     host: str = Field("127.0.0.1", description="address that prefect, s3 and jupyter listen on")
+    container: bool = Field(
+        False, description="one service a container: published ports decide who may connect"
+    )
     port_offset: int = Field(0, ge=0, le=40000, description="added to every port of a local server")
     start_timeout: float = Field(180, gt=0, description="seconds a service may take to be ready")
 
@@ -103,6 +106,12 @@ class Settings(BaseSettings):
         """The port a local server listens on: its own setting plus the offset."""
         value: int = getattr(self, f"{name}_port") + self.port_offset
         return value
+
+    def listen(self, service: str) -> str:
+        """The address a local server listens on: `LAB_HOST` for those that may be reached."""
+        if self.container:
+            return "0.0.0.0"
+        return self.host if service in ("prefect", "s3", "jupyter") else "127.0.0.1"
 
     @property
     def client_host(self) -> str:
@@ -169,6 +178,8 @@ class Settings(BaseSettings):
             "spark": self.spark_url,
             "inbox": self.inbox_url,
         }
+        if self.container:
+            return frozenset(get_args(ServiceName))
         return frozenset(name for name, address in given.items() if address)
 
 

@@ -28,7 +28,8 @@ class Inbox(Service):
     def command(self) -> list[str]:
         """The lab's own small application."""
         launch = [sys.executable, "-m", "helpers.stack.asgi"]
-        return [*launch, "helpers.stack.inbox_app:app", "--port", str(settings().port("inbox"))]
+        host, port = settings().listen("inbox"), settings().port("inbox")
+        return [*launch, "helpers.stack.inbox_app:app", "--host", host, "--port", str(port)]
 
     def check(self, started: float) -> None:
         """It lists its messages."""

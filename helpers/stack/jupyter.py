@@ -46,7 +46,7 @@ class Jupyter(Service):
     def command(self) -> list[str]:
         """JupyterLab at the project's root."""
         options = [
-            f"--ServerApp.ip={settings().host}",
+            f"--ServerApp.ip={settings().listen('jupyter')}",
             f"--ServerApp.port={settings().port('jupyter')}",
             "--ServerApp.port_retries=0",
             "--ServerApp.open_browser=False",

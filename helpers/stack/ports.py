@@ -18,7 +18,7 @@ def refuse_busy(service: Service) -> None:
     Raises:
         LabError: names the port, the service, the holder where it can be known, and the setting.
     """
-    host = service_host(service)
+    host = settings().listen(service.name)
     for name in service.ports:
         port = settings().port(name)
         if port > 65535:
@@ -33,11 +33,6 @@ def refuse_busy(service: Service) -> None:
             f"Stop that, or give {service.name} another port: LAB_{name.upper()}_PORT={port + 1}"
             + _airplay(port),
         )
-
-
-def service_host(service: Service) -> str:
-    """The address a service listens on: LAB_HOST for those that others may reach."""
-    return settings().host if service.name in ("prefect", "s3", "jupyter") else "127.0.0.1"
 
 
 def is_free(host: str, port: int) -> bool:

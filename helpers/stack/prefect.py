@@ -28,7 +28,7 @@ class Prefect(Service):
 
     def command(self) -> list[str]:
         """What `prefect server start` runs in the end, without the process that watches it."""
-        host, port = settings().host, settings().port("prefect")
+        host, port = settings().listen("prefect"), settings().port("prefect")
         launch = [sys.executable, "-m", "helpers.stack.asgi"]
         app = ["prefect.server.api.server:create_app", "--factory"]
         return [*launch, *app, "--host", host, "--port", str(port)]

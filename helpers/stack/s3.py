@@ -77,7 +77,7 @@ class S3(JvmService):
             (self.folder / bucket).mkdir(exist_ok=True)
         found = settings()
         text = PROPERTIES.format(
-            host=found.host,
+            host=found.listen("s3"),
             port=found.port("s3"),
             access_key=found.s3_access_key,
             secret_key=found.s3_secret_key.replace("\\", "\\\\"),

@@ -70,7 +70,7 @@ class Spark(JvmService):
             "spark.master": found.spark_master,
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
-            "spark.connect.grpc.binding.address": "127.0.0.1",
+            "spark.connect.grpc.binding.address": found.listen("spark"),
             "spark.connect.grpc.binding.port": str(found.port("spark")),
             "spark.ui.port": str(found.port("spark_ui")),
             "spark.port.maxRetries": "0",  # a busy port is an error, not another port

@@ -104,14 +104,15 @@ def _section(title: str, **options: str) -> str:
 
 def _launch(service: Service) -> list[str]:
     """The command of `launch.py`; a digest makes supervisord see what changed in the file."""
-    given = {"command": service.command(), "environment": _variables(service)}
+    given = {"command": service.command(), "environment": variables(service)}
     text = json.dumps(given, indent=1)
     path = write_if_changed(run_folder() / f"{service.name}.json", text)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return [sys.executable, "-ISB", str(LAUNCH), str(path), digest]
 
 
-def _variables(service: Service) -> dict[str, str]:
+def variables(service: Service) -> dict[str, str]:
+    """The environment of a service, beside what this process has."""
     found = settings()
     given = {f"LAB_{name.upper()}": getattr(found, name) for name in found.model_fields_set}
     return {
