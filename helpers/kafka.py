@@ -49,7 +49,8 @@ def create_topic(name: str, partitions: int = 1) -> None:
     from confluent_kafka import KafkaError
     from confluent_kafka.admin import NewTopic
 
-    made = _admin().create_topics([NewTopic(name, partitions, 1)], request_timeout=SECONDS)
+    admin = _admin()  # named, so that it lives until the answer is there
+    made = admin.create_topics([NewTopic(name, partitions, 1)], request_timeout=SECONDS)
     _await(made[name], f"make the topic {name}", ignore=KafkaError.TOPIC_ALREADY_EXISTS)
 
 
@@ -62,7 +63,8 @@ def remove_topics(*names: str) -> int:
     there = [name for name in names if name in topics()]
     if not there:
         return 0
-    for name, removed in _admin().delete_topics(there, request_timeout=SECONDS).items():
+    admin = _admin()
+    for name, removed in admin.delete_topics(there, request_timeout=SECONDS).items():
         _await(removed, f"remove the topic {name}")
     deadline = time.monotonic() + SECONDS
     while left := set(there) & set(topics()):

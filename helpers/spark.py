@@ -6,7 +6,9 @@ a session in about a second and no JVM of its own.
 
 from __future__ import annotations
 
+import atexit
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -81,18 +83,60 @@ def is_classic(spark: SparkSession) -> bool:
 
 
 def _connect() -> SparkSession:
-    import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
-    try:
-        spark = SparkSession.builder.remote(settings().spark).getOrCreate()
-        _ = spark.version  # the first question to the server
-    except (PySparkException, grpc.RpcError):
+    if not _answers(SECONDS):
         raise LabError(
             f"Spark does not answer at {settings().spark}.", "Start it with: ./lab up spark"
-        ) from None
+        )
+    known = SparkSession.getActiveSession()
+    spark = known or _new_session()
+    try:
+        spark.conf.get("spark.sql.session.timeZone")  # a question to the server
+    except PySparkException as error:
+        if known is None or "INVALID_HANDLE" not in str(error):
+            raise
+        # The server was started again since, and does not know this session.
+        spark.stop()
+        spark = _new_session()
     return spark
+
+
+def _new_session() -> SparkSession:
+    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    spark: SparkSession = SparkSession.builder.remote(settings().spark).getOrCreate()
+    # By default a call to a server that is gone is tried for ten minutes; this is half a one.
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=9, max_backoff=5_000)])
+    atexit.register(_leave, spark)
+    return spark
+
+
+def _leave(spark: SparkSession) -> None:
+    """End the session at exit, but never wait for a server that is gone."""
+    if _answers(seconds=1):
+        with suppress(Exception):  # nobody is left to tell
+            spark.client.release_session()
+    spark.client.close()
+
+
+def _answers(seconds: float) -> bool:
+    import grpc
+
+    host, _, parameters = settings().spark.removeprefix("sc://").partition("/")
+    if parameters:  # a token or TLS: the client knows how
+        return True
+    with grpc.insecure_channel(host) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=seconds)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
+
+
+SECONDS = 10.0
 
 
 def _classic(app: str) -> SparkSession:
@@ -102,7 +146,8 @@ def _classic(app: str) -> SparkSession:
 
     os.environ["JAVA_HOME"] = str(java.home_for_spark_submit())
     # PySpark decides by these whether it starts a JVM or calls a server.
-    os.environ.pop("SPARK_REMOTE", None)
+    for variable in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):
+        os.environ.pop(variable, None)
     local = Path(settings().data / "spark")
     builder = SparkSession.builder.master(settings().spark_master).appName(app)
     options = {

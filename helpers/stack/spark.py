@@ -73,6 +73,8 @@ class Spark(JvmService):
             "spark.connect.grpc.binding.address": found.listen("spark"),
             "spark.connect.grpc.binding.port": str(found.port("spark")),
             "spark.ui.port": str(found.port("spark_ui")),
+            # A notebook's session outlives a long lunch; flow runs end theirs themselves.
+            "spark.connect.session.manager.defaultSessionTimeout": "12h",
             "spark.port.maxRetries": "0",  # a busy port is an error, not another port
             "spark.sql.warehouse.dir": str(self.folder / "warehouse"),
             "spark.local.dir": str(self.folder / "tmp"),
