@@ -1,1 +1,127 @@
-"""Measurements of the lab, each beside a bare baseline taken in the same run."""
+"""Measurements of the lab, each beside a bare baseline taken in the same run.
+
+Machines are noisy, so only the ratio of the two says something. Lower is better.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from helpers.config import settings
+from helpers.console import console
+from helpers.errors import LabError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float
+    ratio: float
+    goal: float
+    """The ratio to reach."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How one figure is taken."""
+
+    what: str
+    baseline: str
+    unit: str
+    goal: float
+    module: str
+    """In this package; its function of the figure's name returns (value, baseline)."""
+
+    def take(self, name: str) -> Row:
+        """Measure the lab and its baseline."""
+        module = importlib.import_module(f"helpers.bench.{self.module}")
+        run: Callable[[], tuple[float, float]] = getattr(module, name.replace("-", "_"))
+        value, baseline = run()
+        ratio = round(value / baseline, 2)
+        return Row(name, round(value, 2), self.unit, round(baseline, 2), ratio, self.goal)
+
+
+MEASUREMENTS = {
+    "all-ready": Measurement(
+        "everything ready, warm", "the same servers by their default commands, at once",
+        "s", 0.6, "startup",
+    ),
+    "first-ready": Measurement(
+        "JupyterLab and Prefect ready, warm", "prefect server start alone", "s", 1.3, "startup"
+    ),
+    "memory": Measurement(
+        "memory of the idle stack, PSS", "the same servers by their default commands",
+        "MB", 0.75, "startup",
+    ),
+    "first-spark-result": Measurement(
+        "first Spark result in a fresh process", "a classic session with the same jars",
+        "s", 0.25, "spark",
+    ),
+    "medallion": Measurement(
+        "medallion on 1,000,000 rows", "the same reads and writes in bare PySpark",
+        "s", 1.15, "medallion",
+    ),
+    "set-up": Measurement(
+        "set-up from empty caches", "the downloads alone", "s", 1.5, "setup"
+    ),
+}  # fmt: skip
+
+
+def measure(names: Sequence[str] = (), file: Path | None = None) -> list[Row]:
+    """Take figures, all by default; print a table and write JSON.
+
+    Args:
+        names: which, of `MEASUREMENTS`.
+        file: where the JSON goes besides data/bench/bench.json.
+
+    Raises:
+        LabError: there is no such figure, or something it needs did not start.
+    """
+    if unknown := [name for name in names if name not in MEASUREMENTS]:
+        raise LabError(f"There is no row {unknown[0]}.", f"There are: {', '.join(MEASUREMENTS)}.")
+    rows = []
+    for name in names or MEASUREMENTS:
+        console.print(f"[dim]measuring {name}: {MEASUREMENTS[name].what}[/dim]")
+        rows.append(MEASUREMENTS[name].take(name))
+        _write(rows, folder() / "bench.json")
+    if file:
+        _write(rows, file)
+    console.print(_table(rows))
+    return rows
+
+
+def folder() -> Path:
+    """Where measurements keep their data: labs of their own, and the result."""
+    path = settings().data / "bench"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write(rows: list[Row], file: Path) -> None:
+    file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("figure", "lab", "baseline", "ratio", "goal"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    for row in rows:
+        colour = "green" if row.ratio <= row.goal else "red"
+        table.add_row(
+            MEASUREMENTS[row.name].what,
+            f"{row.value:g} {row.unit}",
+            f"{row.baseline:g} {row.unit}",
+            f"[{colour}]{row.ratio:g}[/{colour}]",
+            f"≤ {row.goal:g}",
+        )
+    return table

@@ -105,7 +105,7 @@ def _section(title: str, **options: str) -> str:
 def _launch(service: Service) -> list[str]:
     """The command of `launch.py`; a digest makes supervisord see what changed in the file."""
     given = {"command": service.command(), "environment": variables(service)}
-    text = json.dumps(given, indent=1)
+    text = json.dumps(given, indent=1, sort_keys=True)
     path = write_if_changed(run_folder() / f"{service.name}.json", text)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return [sys.executable, "-ISB", str(LAUNCH), str(path), digest]
