@@ -89,6 +89,7 @@ def environment() -> dict[str, str]:
         "PREFECT_HOME": str(found.data / "prefect"),
         "PREFECT_API_URL": found.prefect_api,
         **SERVICES["jupyter"].environment(),
+        "PYSPARK_PYTHON": sys.executable,
         "JAVA_HOME": str(java.home_for_spark_submit()),
     }
 
@@ -111,7 +112,7 @@ def main(names: list[str]) -> None:
         for name in names
     }
     try:
-        ready = _await_all(set(servers), began)
+        ready = _await_all(servers, began)
         trees = [psutil.Process(server.pid) for server in servers.values()]
         tree = [p for top in trees for p in (top, *top.children(recursive=True))]
         answer = {"ready": ready, "memory": proportional_set_size(tree)}
@@ -127,9 +128,12 @@ def _log(name: str) -> int:
     return os.open(folder / f"{name}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
 
 
-def _await_all(waiting: set[str], began: float) -> dict[str, float]:
+def _await_all(servers: dict[str, subprocess.Popen[bytes]], began: float) -> dict[str, float]:
     ready: dict[str, float] = {}
+    waiting = set(servers)
     while waiting:
+        if dead := [name for name in waiting if servers[name].poll() is not None]:
+            raise SystemExit(f"{dead[0]} died; see {settings().data}/logs/{dead[0]}.log")
         for name in sorted(waiting):
             try:
                 SERVICES[name].check(time.time() - (time.monotonic() - began))

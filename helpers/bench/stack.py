@@ -22,23 +22,28 @@ from helpers.stack.supervisor import MARK
 
 def main(names: list[str]) -> None:
     """Start, measure, stop."""
-    began = time.monotonic()
-    output = _lab("up", "--no-browser", *names)
-    total = time.monotonic() - began
-    # The command's own clock starts a moment after the command.
-    reported = {name: float(at) for at, name in re.findall(r"([\d.]+) s +(\w+) +ready", output)}
-    late = total - max(reported.values())
-    answer = {
-        "ready": {name: at + late for name, at in reported.items()},
-        "memory": proportional_set_size(_processes()),
-    }
-    _lab("down")
+    ready = _up(names)
+    answer = {"ready": ready, "memory": proportional_set_size(_processes())}
+    subprocess.run([*LAB, "down"], check=True, capture_output=True)
     print(json.dumps(answer))  # noqa: T201
 
 
-def _lab(*arguments: str) -> str:
-    command = [sys.executable, str(ROOT / "lab"), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+LAB = (sys.executable, str(ROOT / "lab"))
+
+
+def _up(names: list[str]) -> dict[str, float]:
+    """Seconds from typing the command to the line that says a service is ready."""
+    began = time.monotonic()
+    command = [*LAB, "up", "--no-browser", *names]
+    ready = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.match(r" *[\d.]+ s +(\w+) +ready$", line):
+                ready[found[1]] = time.monotonic() - began
+    if process.returncode:
+        raise SystemExit(f"./lab up failed with {process.returncode}")
+    return ready
 
 
 def _processes() -> list[psutil.Process]:

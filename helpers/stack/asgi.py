@@ -30,8 +30,7 @@ def main() -> None:
     application = import_from_string(options.application)
     if options.factory:
         application = application()
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # what is loaded stays: never look through it again
     gc.enable()
     uvicorn.run(
         application,

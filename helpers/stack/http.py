@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from helpers.stack.service import NotReady
+
+if TYPE_CHECKING:
+    import httpx
 
 SECONDS = 5.0
 
 
 @cache
-def _client() -> httpx.Client:
-    # One client, since each new one loads the certificates of the world again.
+def _client(secure: bool) -> httpx.Client:
+    """One client for all questions: a secure one loads the certificates of the world first."""
+    import httpx  # 0.1 s, and nobody asks before the first servers are on their way
+
     # trust_env=False: a proxy set for the internet must not carry requests to this machine.
-    return httpx.Client(timeout=SECONDS, trust_env=False)
+    return httpx.Client(timeout=SECONDS, trust_env=False, verify=secure)
 
 
 def ask(method: str, url: str, **options: Any) -> httpx.Response:
@@ -25,8 +28,10 @@ def ask(method: str, url: str, **options: Any) -> httpx.Response:
     Raises:
         NotReady: no answer within 5 s, or one that is not 2xx.
     """
+    import httpx
+
     try:
-        answer = _client().request(method, url, **options)
+        answer = _client(url.startswith("https:")).request(method, url, **options)
     except httpx.HTTPError as error:
         raise NotReady(f"{url} does not answer ({type(error).__name__})") from None
     if not answer.is_success:

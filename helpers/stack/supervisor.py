@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,10 +14,9 @@ import time
 import xmlrpc.client
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, cast
-
-import httpx
 
 from helpers.config import ROOT, settings
 from helpers.environment import client_environment
@@ -29,6 +29,7 @@ LAUNCH = Path(__file__).with_name("launch.py")
 LONGEST_SOCKET_PATH = 100  # the system's limit is 104 (macOS) or 108 (Linux) bytes
 ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 START_SECONDS = 15.0
+CALL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -215,16 +216,25 @@ def call(method: str, *arguments: Any) -> Any:
         NoSupervisor: it does not answer within 10 s.
         xmlrpc.client.Fault: it refuses.
     """
-    content = xmlrpc.client.dumps(arguments, f"supervisor.{method}")
-    transport = httpx.HTTPTransport(uds=str(socket_path()))
+    body = xmlrpc.client.dumps(arguments, f"supervisor.{method}")
+    connection = _Connection("supervisor", timeout=CALL_SECONDS)
     try:
-        with httpx.Client(transport=transport, timeout=10) as client:
-            answer = client.post(
-                "http://supervisor/RPC2", content=content, headers={"Content-Type": "text/xml"}
-            )
-    except httpx.HTTPError as error:
+        connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
+        content = connection.getresponse().read()
+    except (OSError, HTTPException) as error:
         raise NoSupervisor(str(error)) from None
-    return xmlrpc.client.loads(answer.content)[0][0]
+    finally:
+        connection.close()
+    return xmlrpc.client.loads(content)[0][0]
+
+
+class _Connection(HTTPConnection):
+    """HTTP over supervisord's Unix socket. supervisor's own client of this kind has no time-out."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(socket_path()))
 
 
 def processes() -> dict[str, Process]:
