@@ -31,6 +31,9 @@ def client_environment(found: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(found.data / "prefect"),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": "helpers.run_log.PlainConsole",
         "MLFLOW_TRACKING_URI": found.mlflow,
+        # Two that every kernel would otherwise leave in the home folder.
+        "IPYTHONDIR": str(found.data / "jupyter" / "ipython"),
+        "MPLCONFIGDIR": str(found.cache / "matplotlib"),
     }
     if found.prefect_auth:
         variables["PREFECT_API_AUTH_STRING"] = found.prefect_auth

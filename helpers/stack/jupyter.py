@@ -52,6 +52,8 @@ class Jupyter(Service):
             "--ServerApp.open_browser=False",
             f"--ServerApp.root_dir={ROOT}",
             f"--LabApp.default_url={FIRST_PAGE}",
+            # Looks for language servers with npm and cargo, which write to the home folder.
+            "--ServerApp.jpserver_extensions={'jupyter_lsp': False}",
             # The two things JupyterLab asks the internet about.
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -68,7 +70,6 @@ class Jupyter(Service):
             "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self.folder / "workspaces"),
-            "IPYTHONDIR": str(self.folder / "ipython"),
         }
 
     def check(self, started: float) -> None:
