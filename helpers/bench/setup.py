@@ -27,6 +27,7 @@ def set_up() -> tuple[float, float]:
         subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
         began = time.monotonic()
         _run([sys.executable, str(checkout / "lab"), "status"], home, codes=(0, 1))
+        # Nothing is left to fetch, unless something went wrong.
         _run([str(checkout / ".venv/bin/python"), "-c", FETCH_JARS], home, cwd=checkout)
         set_up_seconds = time.monotonic() - began
         downloads = _downloads(home, checkout)
