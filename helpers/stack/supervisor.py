@@ -251,19 +251,19 @@ def processes() -> dict[str, Process]:
 
 def start(name: str) -> None:
     """Start a service, unless it runs. Returns at once."""
-    try:
-        call("startProcess", name, False)
-    except xmlrpc.client.Fault as fault:
-        if "ALREADY_STARTED" not in fault.faultString:
-            raise
+    _tell("startProcess", name, unless="ALREADY_STARTED")
 
 
 def stop(name: str) -> None:
-    """Tell a service to stop. Returns at once."""
+    """Tell a service to stop, if it runs. Returns at once."""
+    _tell("stopProcess", name, unless="NOT_RUNNING")
+
+
+def _tell(method: str, name: str, unless: str) -> None:
     try:
-        call("stopProcess", name, False)
+        call(method, name, False)
     except xmlrpc.client.Fault as fault:
-        if "NOT_RUNNING" not in fault.faultString:
+        if unless not in fault.faultString:
             raise
 
 

@@ -43,8 +43,8 @@ def test_every_port_of_a_service_is_a_setting() -> None:
 
 
 def test_java_reads_properties_as_latin_1() -> None:
-    assert java_properties("/home/josé/данные") == (
-        "/home/jos\\u00e9/\\u0434\\u0430\\u043d\\u043d\\u044b\\u0435"
+    assert java_properties("/curso/josé/данные") == (
+        "/curso/jos\\u00e9/\\u0434\\u0430\\u043d\\u043d\\u044b\\u0435"
     )
 
 
