@@ -156,7 +156,8 @@ def _classic(app: str) -> SparkSession:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={local} -XX:-UsePerfData",
-        "spark.jars": ",".join(map(str, jars.classpath("spark"))),
+        # As addresses: Spark does not take a path with a space here.
+        "spark.jars": ",".join(path.as_uri() for path in jars.classpath("spark")),
         "spark.sql.warehouse.dir": str(local / "warehouse"),
         "spark.local.dir": str(local / "tmp"),
         "spark.log.level": "ERROR",

@@ -90,7 +90,7 @@ class Spark(JvmService):
 
     @property
     def _lab_jars(self) -> str:
-        return ",".join(map(str, super().class_path()))
+        return ",".join(path.as_uri() for path in super().class_path())
 
     def class_path(self) -> list[Path]:
         """PySpark's jars and the lab's."""
