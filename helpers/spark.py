@@ -155,7 +155,7 @@ def _classic(app: str) -> SparkSession:
         "spark.driver.memory": f"{settings().spark_memory}m",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={local} -XX:-UsePerfData",
+        "spark.driver.extraJavaOptions": f'-Dderby.system.home="{local}" -XX:-UsePerfData',
         # As addresses: Spark does not take a path with a space here.
         "spark.jars": ",".join(path.as_uri() for path in jars.classpath("spark")),
         "spark.sql.warehouse.dir": str(local / "warehouse"),

@@ -79,7 +79,7 @@ def _program(service: Service, log: Path) -> str:
         autorestart="true",
         # Prefect may be away for a while before the worker can start again.
         startretries="20" if service.needs else "2",
-        startsecs="5",
+        startsecs="30",  # who dies sooner did not start: a slow machine needs 20 s to find out
         stopwaitsecs=str(service.stop_seconds),
         stopasgroup="true",
         killasgroup="true",
