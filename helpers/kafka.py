@@ -60,14 +60,14 @@ def remove_topics(*names: str) -> int:
     Raises:
         LabError: the broker does not answer, or still knows one after 10 s.
     """
-    there = [name for name in names if name in topics()]
+    there = set(names) & set(topics())
     if not there:
         return 0
     admin = _admin()
-    for name, removed in admin.delete_topics(there, request_timeout=SECONDS).items():
+    for name, removed in admin.delete_topics(list(there), request_timeout=SECONDS).items():
         _await(removed, f"remove the topic {name}")
     deadline = time.monotonic() + SECONDS
-    while left := set(there) & set(topics()):
+    while left := there & set(topics()):
         if time.monotonic() > deadline:
             raise LabError(f"Kafka still has {', '.join(left)} after {SECONDS:.0f} s.")
         time.sleep(0.05)

@@ -89,12 +89,11 @@ class JvmService(Service):
         return super().remedy(log)
 
     def _remove_broken_jars(self) -> list[str]:
-        broken = [
-            path
-            for component in self.jars
-            for path in jars.classpath(component)
-            if path.name in jars.verify(component)
-        ]
-        for path in broken:
-            path.unlink(missing_ok=True)
-        return [path.name for path in broken]
+        removed = []
+        for component in self.jars:
+            broken = set(jars.verify(component))  # reads every jar: once
+            for path in jars.classpath(component):
+                if path.name in broken:
+                    path.unlink(missing_ok=True)
+                    removed.append(path.name)
+        return removed
