@@ -20,6 +20,24 @@ class Chapter:
     needs: tuple[str, ...]
     paths: tuple[str, ...] = ()
     """Storage paths, removed with all below them."""
+    topics: tuple[str, ...] = ()
+    """Kafka topics."""
+    groups: tuple[str, ...] = ()
+    """Kafka consumer groups."""
+    experiments: tuple[str, ...] = ()
+    """MLflow experiments."""
+    models: tuple[str, ...] = ()
+    """MLflow registered models."""
+    deployments: tuple[str, ...] = ()
+    """Prefect deployments, as `flow/deployment`."""
+    automations: tuple[str, ...] = ()
+    """Prefect automations."""
+    blocks: tuple[str, ...] = ()
+    """Prefect blocks, as `type/name`."""
+    limits: tuple[str, ...] = ()
+    """Prefect's global concurrency limits."""
+    tag_limits: tuple[str, ...] = ()
+    """Tags whose task runs Prefect limits."""
 
 
 CHAPTERS = (
@@ -65,10 +83,21 @@ def reset(chapter: str) -> None:
 
 
 def remove(chapter: Chapter) -> int:
-    """Remove what a chapter made; return how many objects it had in storage."""
-    from helpers import storage
+    """Remove what a chapter made on the services; return how many things there were."""
+    from helpers import kafka, orchestration, storage, tracking
 
-    return sum(storage.remove(path) for path in chapter.paths)
+    return (
+        sum(storage.remove(path) for path in chapter.paths)
+        + (kafka.remove_topics(*chapter.topics) if chapter.topics else 0)
+        + (kafka.remove_groups(*chapter.groups) if chapter.groups else 0)
+        + sum(map(tracking.remove_experiment, chapter.experiments))
+        + sum(map(tracking.remove_model, chapter.models))
+        + sum(map(orchestration.remove_deployment, chapter.deployments))
+        + sum(map(orchestration.remove_automation, chapter.automations))
+        + sum(map(orchestration.remove_block, chapter.blocks))
+        + sum(map(orchestration.remove_limit, chapter.limits))
+        + sum(map(orchestration.remove_tag_limit, chapter.tag_limits))
+    )
 
 
 def reset_all(report: Callable[[str, str], None]) -> None:

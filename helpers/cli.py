@@ -154,7 +154,7 @@ def reset(chapter: str | None, yes: bool) -> None:
     if chapter is not None:
         found = chapters.find(chapter)
         require(*found.needs)
-        click.echo(f"{found.name}: {chapters.remove(found)} objects removed")
+        click.echo(f"{found.name}: {chapters.remove(found)} things removed")
         return
     if not yes:
         click.confirm(f"Remove everything under {settings().data}?", abort=True)

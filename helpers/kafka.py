@@ -74,6 +74,22 @@ def remove_topics(*names: str) -> int:
     return len(there)
 
 
+def remove_groups(*names: str) -> int:
+    """Forget the offsets of consumer groups, so that they start anew; return how many there were.
+
+    Raises:
+        LabError: the broker does not answer, or a group still has a consumer.
+    """
+    from confluent_kafka import KafkaError
+
+    admin = _admin()
+    removed = admin.delete_consumer_groups(list(names), request_timeout=SECONDS)
+    return sum(
+        _await(future, f"remove the group {name}", ignore=KafkaError.GROUP_ID_NOT_FOUND)
+        for name, future in removed.items()
+    )
+
+
 def topics() -> list[str]:
     """The names of all topics but Kafka's own.
 
@@ -152,7 +168,8 @@ def _admin() -> Any:
     return AdminClient({**configuration(), "log_level": 0})
 
 
-def _await(future: Any, what: str, ignore: int | None = None) -> None:
+def _await(future: Any, what: str, ignore: int | None = None) -> bool:
+    """Wait for an answer; false when it was the error to ignore."""
     from confluent_kafka import KafkaException
 
     try:
@@ -160,6 +177,8 @@ def _await(future: Any, what: str, ignore: int | None = None) -> None:
     except KafkaException as error:
         if ignore is None or error.args[0].code() != ignore:
             raise LabError(f"Kafka could not {what}: {error.args[0].str()}") from None
+        return False
+    return True
 
 
 def _unreachable(why: object) -> LabError:

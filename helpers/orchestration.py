@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from helpers import wait
 from helpers.config import settings
 
 if TYPE_CHECKING:
@@ -65,3 +68,80 @@ def link(run: FlowRun) -> Markdown:
     from IPython.display import Markdown
 
     return Markdown(f"[Run **{run.name}** in the Prefect UI]({run_url(run.id)})")
+
+
+def finished(flow_run_id: UUID | str, seconds: float = 120) -> FlowRun:
+    """Wait until a flow run has ended, in whatever state; return it.
+
+    Args:
+        flow_run_id: the run, such as a deployed one that the worker will start.
+        seconds: how long at most; 120 by default.
+
+    Raises:
+        LabError: it has not ended in time.
+    """
+    with client() as api:
+
+        def ended() -> FlowRun | None:
+            run: FlowRun = api.read_flow_run(UUID(str(flow_run_id)))
+            return run if run.state and run.state.is_final() else None
+
+        found = wait.until(ended, f"the end of flow run {flow_run_id}", seconds)
+        assert found is not None
+        return found
+
+
+def at_once(runs: Sequence[TaskRun]) -> int:
+    """The largest number of these task runs that were running at the same moment.
+
+    Runs that never started or never ended are not counted. One that starts at the very moment
+    another ends takes its place, and so does not run beside it.
+    """
+    timed = [run for run in runs if run.start_time and run.end_time]
+    moves = [(run.start_time, 1) for run in timed] + [(run.end_time, -1) for run in timed]
+    running = most = 0
+    for _, step in sorted(moves):
+        running += step
+        most = max(most, running)
+    return most
+
+
+def remove_deployment(name: str) -> bool:
+    """Remove a deployment, such as "ETL Simples/etl-agendado"; say whether it was there."""
+    return _removed(lambda api: api.delete_deployment(api.read_deployment_by_name(name).id))
+
+
+def remove_block(name: str) -> bool:
+    """Remove a block, such as "slack-webhook/alertas"; say whether it was there."""
+    kind, block = name.split("/")
+    return _removed(
+        lambda api: api.delete_block_document(api.read_block_document_by_name(block, kind).id)
+    )
+
+
+def remove_limit(name: str) -> bool:
+    """Remove a global concurrency limit; say whether it was there."""
+    return _removed(lambda api: api.delete_global_concurrency_limit_by_name(name))
+
+
+def remove_tag_limit(tag: str) -> bool:
+    """Remove the limit on task runs with a tag; say whether it was there."""
+    return _removed(lambda api: api.delete_concurrency_limit_by_tag(tag))
+
+
+def remove_automation(name: str) -> bool:
+    """Remove the automations of a name; say whether there was one."""
+    with client() as api:
+        found = api.read_automations_by_name(name)
+        for automation in found:
+            api.delete_automation(automation.id)
+    return bool(found)
+
+
+def _removed(remove: Callable[[Any], None]) -> bool:
+    from prefect.exceptions import ObjectNotFound
+
+    with client() as api, suppress(ObjectNotFound):
+        remove(api)
+        return True
+    return False

@@ -49,3 +49,11 @@ def remove_experiment(name: str) -> bool:
         client().rename_experiment(found.experiment_id, f"{name} (removed {found.experiment_id})")
         client().delete_experiment(found.experiment_id)
     return True
+
+
+def remove_model(name: str) -> bool:
+    """Remove a registered model with all its versions; say whether it was there."""
+    if not client().search_registered_models(f"name = '{name}'"):
+        return False
+    client().delete_registered_model(name)
+    return True

@@ -46,7 +46,8 @@ def keep(path: str, body: dict[str, Any]) -> None:
     message = {"received": datetime.now(UTC).isoformat(), "path": path, "body": body}
     FILE.parent.mkdir(parents=True, exist_ok=True)
     with FILE.open("a") as file:
-        file.write(json.dumps(message, ensure_ascii=False) + "\n")
+        # The end of line comes first: what a full disk cut off then spoils no later message.
+        file.write("\n" + json.dumps(message, ensure_ascii=False))
 
 
 def newest(limit: int) -> list[dict[str, Any]]:
@@ -54,7 +55,17 @@ def newest(limit: int) -> list[dict[str, Any]]:
     if not FILE.is_file():
         return []
     with FILE.open() as file:
-        return [json.loads(line) for line in reversed(deque(file, maxlen=limit))]
+        lines = reversed(deque(file, maxlen=limit))
+    return [message for line in lines if (message := _parsed(line))]
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """A message, or nothing for a line that was only written in part."""
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return found
 
 
 def text_of(body: dict[str, Any]) -> str:
@@ -73,7 +84,10 @@ async def receive(request: Request) -> Response:
         return PlainTextResponse("invalid_payload", 400)
     if not isinstance(body, dict):
         return PlainTextResponse("invalid_payload", 400)
-    keep(request.url.path, body)
+    try:
+        keep(request.url.path, body)
+    except OSError as error:
+        return PlainTextResponse(f"not_kept: {error.strerror}", 507)
     return PlainTextResponse("ok")
 
 

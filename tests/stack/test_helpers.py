@@ -3,14 +3,16 @@
 import json
 import uuid
 from collections.abc import Iterator
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from conftest import Stack
-from helpers import datasets, kafka, orchestration, spark, storage, tracking
-from helpers.config import settings
+from helpers import chapters, datasets, kafka, orchestration, spark, storage, tracking, wait
+from helpers.config import ROOT, settings
 from helpers.errors import LabError
+from helpers.stack.worker import WORK_POOL
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
 
@@ -199,6 +201,16 @@ def test_the_inbox_refuses_what_is_no_message(content: bytes) -> None:
     assert (answer.status_code, answer.text) == (400, "invalid_payload")
 
 
+def test_a_line_written_in_part_spoils_no_other_message() -> None:
+    with (settings().data / "inbox" / "messages.jsonl").open("a") as file:
+        file.write('\n{"received": "2026-')
+    text = uuid.uuid4().hex
+    assert httpx.post(settings().inbox, json={"text": text}).status_code == 200
+    assert httpx.get(settings().inbox).status_code == 200
+    newest = httpx.get(f"{settings().inbox}/messages", params={"limit": 1}).json()
+    assert [message["body"] for message in newest] == [{"text": text}]
+
+
 # ---- prefect -------------------------------------------------------------------------------
 
 
@@ -218,14 +230,46 @@ def test_a_run_is_found_with_its_states_tasks_and_page() -> None:
     assert (page.status_code, "Prefect" in page.text) == (200, True)
 
 
-def test_the_worker_runs_a_deployment() -> None:
-    from typing import Any, cast
+def test_what_a_chapter_made_is_removed() -> None:
+    from prefect import flow
+    from prefect.blocks.system import Secret
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
+    name = f"test-{uuid.uuid4().hex}"
+    source: Any = flow.from_source(str(ROOT), "flows/etl_dinamico.py:dynamic_pipeline")
+    source.deploy(name=name, work_pool_name=WORK_POOL, print_next_steps=False)
+    Secret(value="x").save(name)
+    with orchestration.client() as api:
+        api.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=1))
+        api.create_concurrency_limit(name, 1)
+    kafka.create_topic(name)
+    kafka.produce(name, [1])
+    list(kafka.consume(name, group=name, limit=1))
+    tracking.client().create_experiment(name)
+    tracking.client().create_registered_model(name)
+    storage.write(f"s3://raw/{name}/a", "a")
+    made = chapters.Chapter(
+        name, needs=(), paths=(f"s3://raw/{name}",), topics=(name,), groups=(name,),
+        experiments=(name,), models=(name,), deployments=(f"ETL Dinâmico/{name}",),
+        blocks=(f"secret/{name}",), limits=(name,), tag_limits=(name,),
+    )  # fmt: skip
+    assert chapters.remove(made) == 9
+    assert chapters.remove(made) == 0
+
+
+def test_a_run_is_awaited_and_a_wait_ends(stack: Stack) -> None:
+    from flows.etl_dinamico import dynamic_pipeline
+
+    dynamic_pipeline(rows=10)
+    [run] = orchestration.flow_runs("ETL Dinâmico", limit=1)
+    assert orchestration.finished(run.id).state_name == "Completed"
+    with pytest.raises(LabError, match=r"Waited 0 s for a miracle; it did not come\."):
+        wait.until(lambda: False, "a miracle", seconds=0)
+
+
+def test_the_worker_runs_a_deployment() -> None:
     from prefect import flow
     from prefect.deployments import run_deployment
-
-    from helpers.config import ROOT
-    from helpers.stack.worker import WORK_POOL
 
     # Any: their types allow for a coroutine, which a call outside an event loop never returns.
     source = flow.from_source(source=str(ROOT), entrypoint="flows/etl_dinamico.py:dynamic_pipeline")
