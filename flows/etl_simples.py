@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from prefect import flow, get_run_logger, task
+from pydantic import PositiveInt
 
 from helpers import datasets, storage
 
@@ -31,11 +32,11 @@ def load(table: pd.DataFrame, destination: str) -> str:
 
 
 @flow(name="ETL Simples")
-def etl_pipeline(rows: int = 10_000, destination: str = DESTINATION) -> str:
+def etl_pipeline(rows: PositiveInt = 10_000, destination: str = DESTINATION) -> str:
     """Extract flights, transform them into a table of delays, load it into storage.
 
     Args:
-        rows: how many flights to read, from the first of January on; 10,000 by default.
+        rows: how many flights to read, at least one; the first 10,000 of the year by default.
         destination: the storage path to write; `s3://gold/01_flows/atrasos.csv` by default.
 
     Returns:

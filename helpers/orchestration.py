@@ -24,19 +24,53 @@ def client() -> SyncPrefectClient:
 
 
 def flow_runs(flow: str, limit: int = 10) -> list[FlowRun]:
-    """The runs of a flow, newest first.
+    """The runs of a flow that have begun, newest first; those still to come are not among them.
 
     Args:
         flow: the flow's name, as the UI shows it.
         limit: how many at most; 10 by default.
     """
-    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+    return _begun(flow, limit)
+
+
+def last_run(flow: str) -> FlowRun:
+    """The newest run that was made by calling the flow; neither a deployment's nor a subflow's.
+
+    So a run that the worker starts in the meantime is not taken for yours.
+
+    Raises:
+        LookupError: the flow was never called.
+    """
+    from prefect.client.schemas.filters import (
+        FlowRunFilterDeploymentId,
+        FlowRunFilterParentTaskRunId,
+    )
+
+    nothing: dict[str, Any] = {
+        "deployment_id": FlowRunFilterDeploymentId(is_null_=True),
+        "parent_task_run_id": FlowRunFilterParentTaskRunId(is_null_=True),
+    }
+    found = _begun(flow, 1, **nothing)
+    if not found:
+        raise LookupError(f"The flow {flow!r} was never called.")
+    return found[0]
+
+
+def _begun(flow: str, limit: int, **filters: Any) -> list[FlowRun]:
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterStartTime,
+    )
     from prefect.client.schemas.sorting import FlowRunSort
 
+    begun = FlowRunFilterStartTime(is_null_=False)
     with client() as api:
         return api.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
-            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            flow_run_filter=FlowRunFilter(start_time=begun, **filters),
+            sort=FlowRunSort.START_TIME_DESC,
             limit=limit,
         )
 
@@ -50,6 +84,19 @@ def task_runs(flow_run_id: UUID | str) -> list[TaskRun]:
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(str(flow_run_id))]))
         )
     return sorted(found, key=lambda run: (run.start_time is None, run.start_time))
+
+
+def subflow_runs(flow_run_id: UUID | str) -> list[FlowRun]:
+    """The runs of the flows that a flow run called, in the order they started."""
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    parent = FlowRunFilterParentFlowRunId(any_=[UUID(str(flow_run_id))])
+    with client() as api:
+        return api.read_flow_runs(
+            flow_run_filter=FlowRunFilter(parent_flow_run_id=parent),
+            sort=FlowRunSort.START_TIME_ASC,
+        )
 
 
 def states(flow_run_id: UUID | str) -> list[State]:

@@ -220,7 +220,8 @@ def test_a_run_is_found_with_its_states_tasks_and_page() -> None:
     origins = datasets.flights(200)["origin"].value_counts().to_dict()
     assert dynamic_pipeline(rows=200) == origins
     assert set(origins) == {"EWR", "JFK", "LGA"}
-    [run] = orchestration.flow_runs("ETL Dinâmico", limit=1)
+    run = orchestration.last_run("ETL Dinâmico")
+    assert run in orchestration.flow_runs("ETL Dinâmico")
     assert [state.name for state in orchestration.states(run.id)][-1] == "Completed"
     names = [task.name.rsplit("-", 1)[0] for task in orchestration.task_runs(run.id)]
     assert names == ["aeroportos", "contar", "contar", "contar"]
@@ -257,11 +258,26 @@ def test_what_a_chapter_made_is_removed() -> None:
     assert chapters.remove(made) == 0
 
 
+def test_a_subflow_is_found_under_its_flow_and_is_not_the_last_call() -> None:
+    from flows.etl_completo import full_pipeline
+
+    destination = f"s3://gold/test-{uuid.uuid4().hex}/atrasos.csv"
+    assert full_pipeline(rows=50, destination=destination)["destino"] == destination
+    storage.remove(destination)
+    whole = orchestration.last_run("ETL Completo")
+    simple, dynamic = orchestration.subflow_runs(whole.id)
+    assert len(orchestration.task_runs(simple.id)) == 3
+    assert dynamic.parameters == {"rows": 50}
+    assert orchestration.last_run("ETL Dinâmico").id != dynamic.id
+    with pytest.raises(LookupError, match="Fluxo Nenhum"):
+        orchestration.last_run("Fluxo Nenhum")
+
+
 def test_a_run_is_awaited_and_a_wait_ends(stack: Stack) -> None:
     from flows.etl_dinamico import dynamic_pipeline
 
     dynamic_pipeline(rows=10)
-    [run] = orchestration.flow_runs("ETL Dinâmico", limit=1)
+    run = orchestration.last_run("ETL Dinâmico")
     assert orchestration.finished(run.id).state_name == "Completed"
     with pytest.raises(LabError, match=r"Waited 0 s for a miracle; it did not come\."):
         wait.until(lambda: False, "a miracle", seconds=0)
@@ -277,3 +293,5 @@ def test_the_worker_runs_a_deployment() -> None:
     run: Any = run_deployment("ETL Dinâmico/test", parameters={"rows": 50}, timeout=120)
     assert run.state_name == "Completed", run.state
     assert run.parameters == {"rows": 50}
+    assert orchestration.last_run("ETL Dinâmico").id != run.id
+    assert run.id in [one.id for one in orchestration.flow_runs("ETL Dinâmico")]
