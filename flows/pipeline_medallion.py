@@ -26,6 +26,8 @@ SCHEMA = """
 """
 MALFORMED = "registro_malformado"
 ADDED = ("data_ingestao", MALFORMED)
+# What a record must have. A column that joins later is not here: older records lack it.
+REQUIRED = ("id", "data", "regiao", "categoria", "produto", "quantidade", "valor", "momento")
 
 
 @task(name="Inicializar Spark")
@@ -40,11 +42,11 @@ def start_spark() -> str:
 
 
 @task(name="Bronze: Ingestão")
-def bronze_layer(source: str, target: str) -> str:
+def bronze_layer(source: str, target: str, schema: str = SCHEMA) -> str:
     """Append the raw records as they are, with the moment they came in."""
     raw = (
         spark.session()
-        .read.schema(SCHEMA)
+        .read.schema(schema)
         .option("columnNameOfCorruptRecord", MALFORMED)
         .json(source)
     )
@@ -105,7 +107,11 @@ def report_quality(bronze: str, silver: str) -> dict[str, int]:
 
 @flow(name="Pipeline Medallion")
 def medallion_pipeline(
-    fonte: str = RAW, bronze: str = BRONZE, silver: str = SILVER, gold: str = GOLD
+    fonte: str = RAW,
+    bronze: str = BRONZE,
+    silver: str = SILVER,
+    gold: str = GOLD,
+    esquema: str = SCHEMA,
 ) -> dict[str, str]:
     """Refine raw events into a table of sales by region and day.
 
@@ -114,13 +120,14 @@ def medallion_pipeline(
         bronze: the table they are appended to.
         silver: the table of valid records; the others go beside it (`…_rejeitados`).
         gold: the table of sums.
+        esquema: the columns of the raw records, as Spark SQL; `SCHEMA` by default.
 
     Returns:
         The path of each table, by layer.
     """
     version = start_spark()
     get_run_logger().info("Spark %s reads %s", version, fonte)
-    bronze_path = bronze_layer(fonte, bronze)
+    bronze_path = bronze_layer(fonte, bronze, esquema)
     silver_path = silver_layer(bronze_path, silver)
     gold_path = gold_layer(silver_path, gold)
     report_quality(bronze_path, silver_path)
@@ -129,8 +136,7 @@ def medallion_pipeline(
 
 def with_reason(records: DataFrame) -> DataFrame:
     """The records with a column `motivo`: why one is rejected, or null when it is valid."""
-    required = [name for name in records.columns if name not in ADDED]
-    incomplete = " OR ".join(f"`{name}` IS NULL" for name in required)
+    incomplete = " OR ".join(f"{name} IS NULL" for name in REQUIRED)
     reason = (
         F.when(F.col(MALFORMED).isNotNull(), "malformado")
         .when(F.expr(incomplete), "nulo")
