@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,12 @@ from helpers import wait
 from helpers.config import settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from IPython.display import Markdown
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.objects import FlowRun, State, TaskRun
+    from prefect.client.schemas.objects import Artifact, FlowRun, Log, State, TaskRun
+    from prefect.events.schemas.events import ReceivedEvent
 
 
 def client() -> SyncPrefectClient:
@@ -31,6 +35,14 @@ def flow_runs(flow: str, limit: int = 10) -> list[FlowRun]:
         limit: how many at most; 10 by default.
     """
     return _begun(flow, limit)
+
+
+def running(flow: str) -> list[FlowRun]:
+    """The runs of a flow that are in the state `Running` at this moment, newest first."""
+    from prefect.client.schemas.filters import FlowRunFilterState, FlowRunFilterStateName
+
+    state = FlowRunFilterState(name=FlowRunFilterStateName(any_=["Running"]))
+    return _begun(flow, 200, state=state)
 
 
 def last_run(flow: str) -> FlowRun:
@@ -105,16 +117,220 @@ def states(flow_run_id: UUID | str) -> list[State]:
         return list(api.read_flow_run_states(UUID(str(flow_run_id))))
 
 
-def run_url(flow_run_id: UUID | str) -> str:
-    """The page of a flow run in the Prefect UI."""
-    return f"{settings().prefect_ui}/runs/flow-run/{flow_run_id}"
+def task_states(task_run_id: UUID | str) -> list[State]:
+    """The states a task run went through, in order; `settled` says when all are there."""
+    with client() as api:
+        found = api.read_task_run_states(UUID(str(task_run_id)))
+    return sorted(found, key=lambda state: state.timestamp)
 
 
-def link(run: FlowRun) -> Markdown:
-    """A link to a flow run's page, to end a cell with."""
+def settled(flow_run_id: UUID | str, count: int, seconds: float = 60) -> list[TaskRun]:
+    """Wait until the server knows how each task run of a flow run ended; return them.
+
+    A task run is recorded a moment after it happened, from events that the server reads one by
+    one; right after a flow has returned, the last of them may still be on their way.
+
+    Args:
+        flow_run_id: a flow run that has ended.
+        count: how many task runs it had.
+        seconds: how long at most; 60 by default.
+
+    Raises:
+        LabError: they were not there in time.
+    """
+
+    def ended() -> list[TaskRun] | None:
+        runs = task_runs(flow_run_id)
+        done = [r for r in runs if r.state and (r.state.is_final() or r.state.name == "NotReady")]
+        return runs if len(done) == len(runs) == count else None
+
+    found = wait.until(ended, f"{count} task runs of flow run {flow_run_id}", seconds)
+    assert found is not None
+    return found
+
+
+def logs(
+    flow_run_id: UUID | str, level: str = "DEBUG", until: str = "", seconds: float = 60
+) -> list[Log]:
+    """The log lines that the server has of a flow run and its tasks, in order; 200 at most.
+
+    They are sent in batches, so the last of them may follow a moment after the run has ended.
+
+    Args:
+        flow_run_id: the run.
+        level: the lowest level to return, such as "WARNING"; all lines by default.
+        until: first wait until a line of the flow itself, of whatever level, holds this text,
+            such as "Finished in state", with which most logs end; no waiting by default.
+        seconds: how long to wait at most; 60 by default.
+
+    Raises:
+        LabError: no line with the text came in time.
+        KeyError: there is no such level.
+    """
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId, LogFilterLevel
+    from prefect.client.schemas.sorting import LogSort
+
+    of_run = LogFilterFlowRunId(any_=[UUID(str(flow_run_id))])
+
+    def read(lowest: str) -> list[Log]:
+        least = LogFilterLevel(ge_=logging.getLevelNamesMapping()[lowest])
+        with client() as api:
+            wanted = LogFilter(flow_run_id=of_run, level=least)
+            return api.read_logs(wanted, sort=LogSort.TIMESTAMP_ASC)
+
+    def arrived() -> bool:
+        own = (line.message for line in read("DEBUG") if line.task_run_id is None)
+        return any(until in message for message in own)
+
+    if until:
+        wait.until(arrived, f"the log line {until!r} of flow run {flow_run_id}", seconds)
+    return read(level)
+
+
+def artifacts(key: str, flow_run_ids: Sequence[UUID | str]) -> list[Artifact]:
+    """What flow runs left under an artifact's key, oldest first.
+
+    Args:
+        key: the artifact's key. Each run that writes it adds a version.
+        flow_run_ids: the runs to look at; those of other runs are left out.
+    """
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterFlowRunId,
+        ArtifactFilterKey,
+    )
+    from prefect.client.schemas.sorting import ArtifactSort
+
+    wanted = ArtifactFilter(
+        key=ArtifactFilterKey(any_=[key]),
+        flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(one)) for one in flow_run_ids]),
+    )
+    with client() as api:
+        found = api.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC)
+    return found[::-1]
+
+
+def events(name: str, resource: str, since: datetime) -> list[ReceivedEvent]:
+    """The events of a name about a resource, oldest first; 50 at most.
+
+    The server writes events down in batches, a few seconds after they happened.
+
+    Args:
+        name: the event's name, such as "prefect.flow-run.Completed".
+        resource: the `prefect.resource.id` it is about, such as "prefect.flow-run.<id>".
+        since: leave out what happened before; a moment with a time zone.
+    """
+    from prefect.events.filters import (
+        EventFilter,
+        EventNameFilter,
+        EventOccurredFilter,
+        EventResourceFilter,
+    )
+
+    wanted = EventFilter(
+        occurred=EventOccurredFilter(since=since),
+        event=EventNameFilter(name=[name]),
+        resource=EventResourceFilter(id=[resource]),
+    )
+    with client() as api:
+        found = api.read_events(wanted, limit=50).events
+    return sorted(found, key=lambda event: event.occurred)
+
+
+def planned_runs(deployment_id: UUID | str) -> list[FlowRun]:
+    """The runs that the server has made ahead of time for a deployment's schedules, next first."""
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterDeploymentId,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    scheduled = FlowRunFilterStateType(any_=[StateType.SCHEDULED])
+    wanted = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[UUID(str(deployment_id))]),
+        state=FlowRunFilterState(type=scheduled),
+    )
+    with client() as api:
+        found = api.read_flow_runs(
+            flow_run_filter=wanted, sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC
+        )
+    return [run for run in found if run.auto_scheduled]
+
+
+def plan_runs(deployment_id: UUID | str, count: int) -> list[FlowRun]:
+    """Have the server make runs ahead of time, as its scheduler does every minute; return them.
+
+    Args:
+        deployment_id: a deployment; one that is paused gets runs too.
+        count: how many for each of its active schedules, counted from now, at least. Those
+            that are there already count.
+    """
+    with client() as api:
+        api.request(
+            "POST",
+            "/deployments/{id}/schedule",
+            path_params={"id": deployment_id},
+            json={"min_runs": count},
+        )
+    return planned_runs(deployment_id)
+
+
+def run_url(flow_run_id: UUID | str, tab: str = "") -> str:
+    """The page of a flow run in the Prefect UI.
+
+    Args:
+        flow_run_id: the run.
+        tab: "Logs", "Artifacts", "Details" or "Parameters"; the page's first tab by default.
+    """
+    address = f"{settings().prefect_ui}/runs/flow-run/{flow_run_id}"
+    return f"{address}?tab={tab}" if tab else address
+
+
+def link(run: FlowRun, tab: str = "") -> Markdown:
+    """A link to a flow run's page, or to a tab of it, to end a cell with."""
     from IPython.display import Markdown
 
-    return Markdown(f"[Run **{run.name}** in the Prefect UI]({run_url(run.id)})")
+    place = f"{tab} of run" if tab else "Run"
+    return Markdown(f"[{place} **{run.name}** in the Prefect UI]({run_url(run.id, tab)})")
+
+
+PAGES = {
+    "dashboard": "Dashboard",
+    "runs": "Runs",
+    "flows": "Flows",
+    "deployments": "Deployments",
+    "automations": "Automations",
+    "events": "Event feed",
+    "artifacts": "Artifacts",
+    "concurrency-limits": "Concurrency",
+}
+"""The pages of the Prefect UI that the course speaks of, by the end of their address."""
+
+
+def page_url(page: str) -> str:
+    """The address of a page of the Prefect UI: one of `PAGES`, or one below it.
+
+    Raises:
+        KeyError: there is no such page. The server would not say so: it answers every address
+            with the application, which then finds nothing to show.
+    """
+    PAGES[page.split("/")[0]]
+    return f"{settings().prefect_ui}/{page}"
+
+
+def page(*pages: str) -> Markdown:
+    """Links to pages of the Prefect UI, such as "events" or "artifacts/key/a", to end a cell with.
+
+    Raises:
+        KeyError: there is no such page.
+    """
+    from IPython.display import Markdown
+
+    names = [f"[{PAGES[one.split('/')[0]]}]({page_url(one)})" for one in pages]
+    return Markdown(f"In the Prefect UI: {' · '.join(names)}")
 
 
 def finished(flow_run_id: UUID | str, seconds: float = 120) -> FlowRun:

@@ -71,6 +71,19 @@ MEASUREMENTS = {
         "medallion on 1,000,000 rows", "the same reads and writes in bare PySpark",
         "s", 1.15, "medallion",
     ),
+    "kafka": Measurement(
+        "Kafka pipeline, 100,000 messages", "a bare confluent-kafka loop", "s", 1.25, "kafka"
+    ),
+    "five-at-once": Measurement(
+        "100 tasks of 0.5 s, five at once", "their ideal time", "s", 1.1, "flow_runs"
+    ),
+    "deployed-run": Measurement(
+        "a deployed run, from request to Completed", "the same flow in a bare subprocess",
+        "s", 1.5, "flow_runs",
+    ),
+    "papermill": Measurement(
+        "all notebooks by papermill", "the sum of their cells' own time", "s", 1.3, "course"
+    ),
     "set-up": Measurement(
         "set-up from empty caches", "the downloads alone", "s", 1.5, "setup"
     ),

@@ -29,11 +29,13 @@ def environment(kind: str) -> dict[str, str]:
     return {**inherited, **own}
 
 
-def script(module: str, *arguments: str, kind: str = "lab") -> dict[str, Any]:
+def script(
+    module: str, *arguments: str, kind: str = "lab", seconds: float = SECONDS
+) -> dict[str, Any]:
     """Run `helpers.bench.MODULE` as a script; return the JSON in its last line.
 
     Raises:
-        LabError: it failed, or took longer than 10 minutes.
+        LabError: it failed, or took longer than `seconds`, ten minutes by default.
     """
     command = [sys.executable, "-m", f"helpers.bench.{module}", *arguments]
     try:
@@ -43,10 +45,10 @@ def script(module: str, *arguments: str, kind: str = "lab") -> dict[str, Any]:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        raise LabError(f"{' '.join(command[1:])} took longer than {SECONDS} s.") from None
+        raise LabError(f"{' '.join(command[1:])} took longer than {seconds} s.") from None
     if done.returncode:
         raise LabError(f"{' '.join(command[1:])} failed:\n{(done.stdout + done.stderr)[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

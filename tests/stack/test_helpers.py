@@ -223,7 +223,7 @@ def test_a_run_is_found_with_its_states_tasks_and_page() -> None:
     run = orchestration.last_run("ETL Dinâmico")
     assert run in orchestration.flow_runs("ETL Dinâmico")
     assert [state.name for state in orchestration.states(run.id)][-1] == "Completed"
-    names = [task.name.rsplit("-", 1)[0] for task in orchestration.task_runs(run.id)]
+    names = [task.name.rsplit("-", 1)[0] for task in orchestration.settled(run.id, 4)]
     assert names == ["aeroportos", "contar", "contar", "contar"]
     page = httpx.get(
         orchestration.run_url(run.id), headers={"Accept": "text/html"}, follow_redirects=True
@@ -266,7 +266,7 @@ def test_a_subflow_is_found_under_its_flow_and_is_not_the_last_call() -> None:
     storage.remove(destination)
     whole = orchestration.last_run("ETL Completo")
     simple, dynamic = orchestration.subflow_runs(whole.id)
-    assert len(orchestration.task_runs(simple.id)) == 3
+    assert len(orchestration.settled(simple.id, 3)) == 3
     assert dynamic.parameters == {"rows": 50}
     assert orchestration.last_run("ETL Dinâmico").id != dynamic.id
     with pytest.raises(LookupError, match="Fluxo Nenhum"):
