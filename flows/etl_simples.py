@@ -1,6 +1,7 @@
 """`ETL Simples`: three tasks that make a table of delays from the flights of 2013."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: `serve` hands the flow to the process of each run without
+# the names of this module, and a hint kept as text, `PositiveInt`, would mean nothing there.
 
 import pandas as pd
 from prefect import flow, get_run_logger, task

@@ -10,10 +10,10 @@ from contextlib import suppress
 from helpers import environment
 from helpers.chapters import reset
 from helpers.errors import LabError
-from helpers.notebook import expected, health, require, source
+from helpers.notebook import expected, health, quiet, require, source
 
 # A wrong setting is told by the first call that needs it, where it can be told well.
 with suppress(LabError):
     environment.apply()
 
-__all__ = ["expected", "health", "require", "reset", "source"]
+__all__ = ["expected", "health", "quiet", "require", "reset", "source"]

@@ -38,21 +38,76 @@ class Chapter:
     """Prefect's global concurrency limits."""
     tag_limits: tuple[str, ...] = ()
     """Tags whose task runs Prefect limits."""
+    messages: tuple[str, ...] = ()
+    """Paths of the inbox, whose messages are removed with those of all paths below."""
 
 
 CHAPTERS = (
     Chapter("00_start_here", needs=()),
     Chapter("01_flows", needs=("prefect", "s3"), paths=("s3://gold/01_flows",)),
     Chapter(
-        "09_medallion",
+        "02_tasks",
+        needs=("prefect", "s3"),
+        paths=("s3://raw/02_tasks", "s3://gold/02_tasks"),
+        blocks=("resultados-s3/02-tasks",),
+    ),
+    Chapter(
+        "03_failures",
+        needs=("prefect", "s3"),
+        paths=tuple(f"s3://{b}/03_failures" for b in ("raw", "bronze", "silver", "gold")),
+        blocks=("resultados-s3/03-failures",),
+    ),
+    Chapter(
+        "04_deployments",
+        needs=("prefect", "s3", "worker"),
+        paths=("s3://gold/04_deployments",),
+        deployments=("ETL Simples/etl-agendado", "ETL Simples/etl-servido"),
+    ),
+    Chapter(
+        "05_concurrency",
+        needs=("prefect",),
+        limits=("05-banco", "05-api"),
+        tag_limits=("05-pesado",),
+    ),
+    Chapter(
+        "06_notifications",
+        needs=("prefect", "inbox"),
+        blocks=("custom-webhook/alertas", "slack-webhook/alertas", "slack-webhook/06-sem-destino"),
+        automations=("06 · falha", "06 · sem sucesso"),
+        messages=("/06_notifications",),
+    ),
+    Chapter(
+        "07_observability",
+        needs=("prefect", "s3", "worker"),
+        paths=("s3://raw/07_observability", "s3://silver/07_observability"),
+        deployments=("Carga de Vendas/07-vendas", "Verificar Saúde/07-saude"),
+        automations=("07 · verificar depois da carga",),
+    ),
+    Chapter(
+        "08_spark",
         needs=("prefect", "s3", "spark"),
+        paths=("s3://silver/08_spark", "s3://gold/08_spark"),
+    ),
+    Chapter(
+        "09_medallion",
+        needs=("prefect", "s3", "spark", "worker"),
         paths=(
             "s3://raw/eventos",
+            "s3://raw/eventos_canal",
             "s3://bronze/raw_data_source1/eventos",
             "s3://silver/clean_data_domain1/eventos",
             "s3://silver/clean_data_domain1/eventos_rejeitados",
+            "s3://silver/clean_data_domain1/eventos_correcoes",
             "s3://gold/analytics_domain1/eventos_por_regiao",
         ),
+        deployments=("Pipeline Medallion/pipeline-medallion-diario",),
+    ),
+    Chapter(
+        "10_kafka",
+        needs=("prefect", "s3", "kafka", "spark"),
+        paths=("s3://bronze/10_kafka",),
+        topics=("10-eventos", "10-eventos-erros", "10-resultados"),
+        groups=("pipeline-kafka", "10-mao", "10-grupo", "10-sem-erros", "10-apressado"),
     ),
 )
 
@@ -84,7 +139,7 @@ def reset(chapter: str) -> None:
 
 def remove(chapter: Chapter) -> int:
     """Remove what a chapter made on the services; return how many things there were."""
-    from helpers import kafka, orchestration, storage, tracking
+    from helpers import inbox, kafka, orchestration, storage, tracking
 
     return (
         sum(storage.remove(path) for path in chapter.paths)
@@ -97,6 +152,7 @@ def remove(chapter: Chapter) -> int:
         + sum(map(orchestration.remove_block, chapter.blocks))
         + sum(map(orchestration.remove_limit, chapter.limits))
         + sum(map(orchestration.remove_tag_limit, chapter.tag_limits))
+        + sum(map(inbox.remove, chapter.messages))
     )
 
 

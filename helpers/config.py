@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from helpers.errors import LabError
@@ -33,6 +34,7 @@ Megabytes = Annotated[int, Field(ge=64)]
 Folder = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).resolve())]
 
 DEFAULT_SECRET_KEY = "admin123"
+SECRET = {"LAB_SLACK_WEBHOOK"}  # a message says that its value is wrong, and not the value
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -46,6 +48,17 @@ def _url(*schemes: str) -> AfterValidator:
 
 
 HttpUrl = Annotated[str | None, _url("http", "https")]
+
+# Prefect's block sends nothing, and says nothing, to an address of any other form.
+SLACK_WEBHOOK = re.compile(r"https://hooks\.slack\.com/services(/[A-Za-z0-9]+){3}/?")
+
+
+def _slack(value: SecretStr | None) -> SecretStr | None:
+    if value is None or not value.get_secret_value():
+        return None
+    if not SLACK_WEBHOOK.fullmatch(value.get_secret_value()):
+        raise ValueError("must look like https://hooks.slack.com/services/T…/B…/…")
+    return value
 
 
 class Settings(BaseSettings):
@@ -83,6 +96,9 @@ class Settings(BaseSettings):
         None, description="address of a Spark Connect server elsewhere"
     )
     inbox_url: HttpUrl = Field(None, description="address of a webhook receiver elsewhere")
+    slack_webhook: Annotated[SecretStr | None, AfterValidator(_slack)] = Field(
+        None, description="Slack's incoming webhook that alerts go to in place of the inbox"
+    )
 
     s3_access_key: str = Field("admin", min_length=3, description="S3 user")
     s3_secret_key: str = Field(DEFAULT_SECRET_KEY, min_length=8, description="S3 password")
@@ -205,7 +221,8 @@ def _one_line(error: ValidationError) -> str:
     key = PREFIX + str(problem["loc"][0]).upper()
     reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     reason = reason if reason.startswith("must") else f"must be {reason}"
-    return f"{key}={problem['input']!s} {reason}."
+    given = "…" if key in SECRET else str(problem["input"])
+    return f"{key}={given} {reason}."
 
 
 def _reject_unknown_names() -> None:

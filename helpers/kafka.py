@@ -4,20 +4,43 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterable
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from helpers.config import settings
 from helpers.errors import LabError
 
 SECONDS = 10.0
+BATCH = 10_000
+"""How many messages to ask of a consumer at a time."""
+PAUSE = 0.1
+"""How long, in seconds, a consumer collects messages before it hands over what it has."""
+TAKING = {"enable_auto_commit": False, "enable_partition_eof": True, "fetch_wait_max_ms": 50}
+"""Options of a consumer for `take`: it hears of the end of a partition, and soon."""
+
+Text: TypeAlias = str | bytes | None
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+NO_HEADERS: Headers = ()
+Outgoing: TypeAlias = tuple[Text, Text] | tuple[Text, Text, Headers]
+"""A message to send: key and value, with headers or without."""
+
+
+class Record(NamedTuple):
+    """A message as a topic holds it: plain data, which a task can return."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 def configuration(**options: Any) -> dict[str, Any]:
     """Settings of a client; options are given with `_` for `.`: `group_id="lesson"`."""
     return {
         "bootstrap.servers": settings().kafka,
-        **{name.replace("_", "."): value for name, value in options.items()},
+        # The one setting of the client that really has a `_`.
+        **{k if k == "log_level" else k.replace("_", "."): v for k, v in options.items()},
     }
 
 
@@ -116,21 +139,228 @@ def produce(topic: str, values: Iterable[Any], key: str | None = None) -> int:
     Raises:
         LabError: the broker did not take all of them within 10 s after the last was sent.
     """
-    sender = producer(linger_ms=5)
+    return send(
+        topic,
+        (
+            (
+                None if key is None else str(value[key]),
+                json.dumps(value, ensure_ascii=False).encode(),
+            )
+            for value in values
+        ),
+    )
+
+
+def send(topic: str, messages: Iterable[Outgoing]) -> int:
+    """Send messages and wait until the broker has them all; return how many.
+
+    None is waited for on its own: the client collects them and sends many at a time. Messages
+    with the same key arrive in the order given, also when the client has to try again.
+
+    Args:
+        topic: where to.
+        messages: key and value of each, and headers if it has any; text is sent as UTF-8.
+
+    Raises:
+        LabError: the broker did not take all of them within 10 s after the last was sent.
+    """
+    from confluent_kafka import KafkaException
+
+    failed: list[str] = []
+
+    def report(error: Any, _: Any) -> None:
+        failed.append(error.str())
+
+    sender = producer(
+        linger_ms=5,
+        max_in_flight=1,  # a batch that is sent again does not overtake the next one
+        delivery_report_only_error=True,
+        message_timeout_ms=int(SECONDS * 1000),
+    )
     count = 0
-    for value in values:
-        message_key = None if key is None else str(value[key])
-        while True:
-            try:
-                sender.produce(topic, json.dumps(value, ensure_ascii=False).encode(), message_key)
+    try:
+        for message in messages:
+            _enqueue(sender, topic, report, *message)
+            count += 1
+            if failed:
                 break
-            except BufferError:  # the queue of the client is full: let it send
-                if sender.poll(SECONDS) == 0:
-                    raise _unreachable("nothing could be sent") from None
-        count += 1
-    if left := sender.flush(SECONDS):
-        raise _unreachable(f"{left} of {count} messages were not taken")
+    except KafkaException as error:
+        failed.append(error.args[0].str())
+    left = sender.flush(2 * SECONDS)
+    if failed or left:
+        raise LabError(
+            f"Kafka, topic {topic}: not all messages were taken: "
+            f"{failed[0] if failed else f'{left} are left'}",
+            "See whether the broker is well: ./lab status",
+        )
     return count
+
+
+def _enqueue(
+    sender: Any,
+    topic: str,
+    report: Callable[[Any, Any], None],
+    key: Text,
+    value: Text,
+    headers: Headers | None = None,
+) -> None:
+    """Hand a message to the client; wait only while the client's queue is full."""
+    while True:
+        try:
+            sender.produce(topic, value, key, on_delivery=report, headers=headers)
+            return
+        except BufferError:
+            sender.poll(PAUSE)
+
+
+def take(receiver: Any, limit: int = 100, seconds: float = SECONDS) -> list[Record]:
+    """Read what is there from where a consumer stands: at most `limit`, and nothing is committed.
+
+    It returns at once when it has `limit`, and when it has something and has reached the end of
+    every partition. Only when there is nothing at all does it wait.
+
+    Args:
+        receiver: a consumer made with the options `TAKING`, with partitions assigned.
+        limit: how many at most; 100 by default.
+        seconds: how long to wait for a first message; 10 by default.
+
+    Raises:
+        LabError: the broker reports an error, or does not answer for 10 s.
+    """
+    from confluent_kafka import KafkaError
+
+    records: list[Record] = []
+    unread = {each.partition for each in receiver.assignment()}
+    now = time.monotonic()
+    wait_until, silent_until = now + seconds, now + SECONDS
+    while len(records) < limit and (unread or not records):
+        batch = receiver.consume(min(BATCH, limit - len(records)), PAUSE)
+        for message in batch:
+            if (error := message.error()) is None:
+                records.append(_record(message))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                unread.discard(message.partition())
+            else:
+                raise LabError(f"Kafka, topic {message.topic()}: {error.str()}")
+        now = time.monotonic()
+        if batch:
+            silent_until = now + SECONDS
+        elif unread and now > silent_until:
+            raise _unreachable(f"no word of {len(unread)} partitions for {SECONDS:.0f} s")
+        elif not unread and now > wait_until:
+            break
+    return records
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        message.headers() or NO_HEADERS,
+    )
+
+
+def read(topic: str, limit: int = 1_000_000) -> list[Record]:
+    """What a topic holds, from its first message on, in the order of each partition.
+
+    This is a look that no group notices: nothing is committed.
+
+    Args:
+        topic: which.
+        limit: how many at most; a million by default.
+
+    Raises:
+        LabError: the topic does not exist, or the broker does not answer.
+    """
+    from confluent_kafka import OFFSET_BEGINNING
+
+    start = partitions(topic)
+    for each in start:
+        each.offset = OFFSET_BEGINNING
+    receiver = consumer("reader", **TAKING)
+    try:
+        receiver.assign(start)
+        return take(receiver, limit, seconds=0)
+    finally:
+        receiver.close()
+
+
+def positions(topic: str, group: str) -> dict[int, int]:
+    """The offset a group reads next, by partition: what it committed, or the first there is.
+
+    Raises:
+        LabError: the topic does not exist, or the broker does not answer.
+    """
+    return {number: position for number, (position, _) in _standing(topic, group).items()}
+
+
+def lag(topic: str, group: str) -> dict[int, int]:
+    """How many messages a group has not committed yet, by partition.
+
+    Raises:
+        LabError: the topic does not exist, or the broker does not answer.
+    """
+    return {number: end - position for number, (position, end) in _standing(topic, group).items()}
+
+
+def commit(topic: str, group: str, offsets: Mapping[int, int]) -> None:
+    """Write down where a group goes on: the next offset to read, by partition.
+
+    Raises:
+        LabError: the broker does not answer, or the group has consumers that are reading now.
+    """
+    from confluent_kafka import KafkaException, TopicPartition
+
+    given = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
+    receiver = consumer(group, enable_auto_commit=False)
+    try:
+        for done in receiver.commit(offsets=given, asynchronous=False):
+            if done.error:
+                raise KafkaException(done.error)
+    except KafkaException as error:
+        reason = error.args[0].str()
+        raise LabError(f"Kafka, group {group}: nothing was committed: {reason}") from None
+    finally:
+        receiver.close()
+
+
+def _standing(topic: str, group: str) -> dict[int, tuple[int, int]]:
+    """The next offset of a group and the end, by partition."""
+    from confluent_kafka import KafkaException
+
+    asked = partitions(topic)
+    receiver = consumer(group, enable_auto_commit=False)
+    try:
+        found = {}
+        for each in receiver.committed(asked, timeout=SECONDS):
+            first, end = receiver.get_watermark_offsets(each, timeout=SECONDS)
+            # An offset outside is none: never committed, or the messages there are gone.
+            found[each.partition] = (each.offset if first <= each.offset <= end else first, end)
+        return found
+    except KafkaException as error:
+        raise _unreachable(error) from None
+    finally:
+        receiver.close()
+
+
+def partitions(topic: str) -> list[Any]:
+    """The partitions of a topic; a consumer that is assigned them starts where its group stands.
+
+    Raises:
+        LabError: the topic does not exist, or the broker does not answer.
+    """
+    from confluent_kafka import KafkaException, TopicPartition
+
+    try:
+        # Of all topics: a question about one makes it, on brokers that make topics when asked.
+        known = _admin().list_topics(timeout=SECONDS).topics
+    except KafkaException as error:
+        raise _unreachable(error) from None
+    if topic not in known:
+        raise LabError(f"Kafka has no topic {topic}.", f'Make it: kafka.create_topic("{topic}")')
+    return [TopicPartition(topic, number) for number in sorted(known[topic].partitions)]
 
 
 def consume(
@@ -165,7 +395,7 @@ def consume(
 def _admin() -> Any:
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient({**configuration(), "log_level": 0})
+    return AdminClient(configuration(log_level=0))
 
 
 def _await(future: Any, what: str, ignore: int | None = None) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import io
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -98,3 +99,13 @@ def expected(*kinds: type[BaseException]) -> Iterator[None]:
     else:
         names = " or ".join(kind.__name__ for kind in kinds)
         raise AssertionError(f"This was expected to fail with {names}, and did not.")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """A block whose log stays out of the notebook; the Prefect server still gets every line.
+
+    For task runs side by side, whose lines come in another order each time.
+    """
+    with redirect_stdout(io.StringIO()):
+        yield

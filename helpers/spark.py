@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import atexit
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from helpers.config import settings
 from helpers.errors import LabError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from helpers.config import Settings
 
@@ -75,6 +78,102 @@ def session(mode: Literal["connect", "classic"] = "connect", app: str = "lab") -
             "Stop it first with spark.session(mode=...).stop(), or restart the kernel.",
         )
     return _connect() if mode == "connect" else _classic(app)
+
+
+@contextmanager
+def tagged(spark: SparkSession, tag: str) -> Iterator[None]:
+    """A block whose jobs carry a tag, by which `jobs` finds them.
+
+    Raises:
+        ValueError: the tag is empty or has a comma.
+    """
+    spark.addTag(tag)
+    try:
+        yield
+    finally:
+        spark.removeTag(tag)
+
+
+def jobs(spark: SparkSession, tag: str, seconds: float = 30) -> list[dict[str, Any]]:
+    """The jobs that a session ran under a tag, oldest first, as Spark's pages know them.
+
+    The pages learn of a job a moment after it ran; this waits for the first one, and for the
+    end of all. Only the lab's own server is asked. The fields of a job:
+    https://spark.apache.org/docs/latest/monitoring.html#rest-api.
+
+    Args:
+        spark: a Connect session.
+        tag: as given to `tagged`.
+        seconds: how long to wait at most; 30 by default.
+
+    Raises:
+        LabError: there is no such job in time, or Spark runs elsewhere.
+    """
+    from helpers import wait
+    from helpers.stack.http import ask
+
+    if "spark" in settings().outside:
+        raise LabError(
+            "The lab does not know the pages of a Spark that runs elsewhere.",
+            f"Open them yourself, and search the jobs for the tag {tag}.",
+        )
+    mark = f"_Session_{spark.session_id}_Tag_{tag}"
+
+    def found() -> list[dict[str, Any]]:
+        known = ask("GET", f"{application_api()}/jobs").json()
+        ours = [job for job in known if any(one.endswith(mark) for one in job["jobTags"])]
+        return [] if any(job["status"] == "RUNNING" for job in ours) else ours
+
+    return sorted(wait.until(found, f"jobs tagged {tag!r}", seconds), key=lambda job: job["jobId"])
+
+
+def application_api() -> str:
+    """The address of the lab's Spark server in the REST API of its pages."""
+    from helpers.stack.http import ask
+
+    api = f"{settings().spark_ui}/api/v1/applications"
+    return f"{api}/{ask('GET', api).json()[0]['id']}"
+
+
+def job_url(job: dict[str, Any]) -> str:
+    """The page of a job from `jobs`."""
+    return f"{settings().spark_ui}/jobs/job/?id={job['jobId']}"
+
+
+def plan(table: DataFrame) -> list[str]:
+    """The steps Spark has planned for a table, the last one first, without their details.
+
+    What differs from run to run, such as the numbers of columns, is left out.
+    """
+    with redirect_stdout(StringIO()) as text:
+        table.explain()
+    return [found[1] for line in text.getvalue().splitlines() if (found := STEP.match(line))]
+
+
+# `   +- *(1) HashAggregate(keys=[…` or `:- Sort [carrier#11 …`, but not `== Physical Plan ==`.
+STEP = re.compile(r"^[\s:]*(?:[+:]- )?(?:\*\(\d+\) )?([A-Z]\w+(?: parquet| hashpartitioning)?)")
+
+
+def scanned(table: DataFrame) -> dict[str, int]:
+    """How many files and rows Spark read for a table that was collected.
+
+    Raises:
+        ValueError: the table has not been collected with `collect` or `toPandas`.
+    """
+    info = table.executionInfo
+    if info is None or info.metrics is None:
+        raise ValueError("Collect the table first, as with toPandas().")
+    _, nodes = info.metrics.extract_graph()
+    totals = dict.fromkeys(SCAN_METRICS.values(), 0)
+    for node in nodes.values():
+        if node.name.startswith("Scan"):
+            for metric in node.metrics:
+                if name := SCAN_METRICS.get(metric.name):
+                    totals[name] += metric.value
+    return totals
+
+
+SCAN_METRICS = {"numFiles": "files", "numOutputRows": "rows"}
 
 
 def is_classic(spark: SparkSession) -> bool:

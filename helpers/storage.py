@@ -7,6 +7,8 @@ from typing import Any
 
 from helpers.config import settings
 
+HTTP_NOT_FOUND = 404
+
 
 def client(timeout: float = 30, attempts: int = 3) -> Any:
     """A boto3 S3 client for the lab's storage.
@@ -69,6 +71,23 @@ def write(path: str, content: bytes | str) -> str:
     body = content.encode() if isinstance(content, str) else content
     client().put_object(Bucket=bucket, Key=key, Body=body)
     return path
+
+
+def etag(path: str) -> str | None:
+    """The fingerprint that storage keeps of an object: other content, other ETag.
+
+    None when there is no object at the path.
+    """
+    from botocore.exceptions import ClientError
+
+    bucket, key = split(path)
+    try:
+        found: str = client().head_object(Bucket=bucket, Key=key)["ETag"]
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTP_NOT_FOUND:
+            return None
+        raise
+    return found.strip('"')
 
 
 def remove(path: str) -> int:

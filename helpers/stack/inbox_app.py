@@ -1,16 +1,17 @@
 """The application behind the inbox.
 
 `POST` to any path keeps a message and answers `ok`, as Slack does. `GET /messages` lists
-them as JSON, newest first; `GET /` shows them; `DELETE /messages` removes them.
+them as JSON, newest first; `GET /` shows them; `DELETE /messages` removes them. With
+`?path=/a` both mean those that were posted to `/a` and below it.
 Messages are lines of data/inbox/messages.jsonl.
 """
 
 from __future__ import annotations
 
 import json
-from collections import deque
 from datetime import UTC, datetime
 from html import escape
+from itertools import islice
 from typing import Any
 
 from starlette.applications import Starlette
@@ -50,13 +51,32 @@ def keep(path: str, body: dict[str, Any]) -> None:
         file.write("\n" + json.dumps(message, ensure_ascii=False))
 
 
-def newest(limit: int) -> list[dict[str, Any]]:
-    """The last messages, newest first."""
+def newest(limit: int, path: str = "/") -> list[dict[str, Any]]:
+    """The last messages posted to a path or below it, newest first."""
     if not FILE.is_file():
         return []
+    lines = reversed(FILE.read_text().split("\n"))
+    messages = (m for line in lines if (m := _parsed(line)) and is_below(m, path))
+    return list(islice(messages, limit))
+
+
+def remove(path: str = "/") -> int:
+    """Remove the messages posted to a path or below it; return how many there were."""
+    if not FILE.is_file():
+        return 0
     with FILE.open() as file:
-        lines = reversed(deque(file, maxlen=limit))
-    return [message for line in lines if (message := _parsed(line))]
+        lines = [(line, _parsed(line)) for line in file]
+    kept = [line for line, message in lines if message and not is_below(message, path)]
+    # In one step: whoever is stopped here leaves all messages, or those that were to stay.
+    part = FILE.with_suffix(".part")
+    part.write_text("".join(kept))
+    part.replace(FILE)
+    return sum(bool(message) for _, message in lines) - len(kept)
+
+
+def is_below(message: dict[str, Any], path: str) -> bool:
+    """Whether a message was posted to a path or below it: `/a/b` is below `/a`, `/ab` is not."""
+    return f"{message['path'].rstrip('/')}/".startswith(f"{path.rstrip('/')}/")
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
@@ -92,14 +112,16 @@ async def receive(request: Request) -> Response:
 
 
 async def messages(request: Request) -> Response:
-    """List messages, or remove them all."""
+    """List messages, or remove them: all, or those of a path."""
+    path = request.query_params.get("path", "/")
+    if not path.startswith("/"):
+        return PlainTextResponse(f"path={path} does not start with /", 400)
     if request.method == "DELETE":
-        FILE.unlink(missing_ok=True)
-        return JSONResponse([])
+        return JSONResponse({"removed": remove(path)})
     limit = request.query_params.get("limit", str(LISTED))
     if not limit.isdigit():
         return PlainTextResponse(f"limit={limit} is not a whole number", 400)
-    return JSONResponse(newest(int(limit)))
+    return JSONResponse(newest(int(limit), path))
 
 
 async def page(request: Request) -> Response:
