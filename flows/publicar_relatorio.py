@@ -1,4 +1,4 @@
-"""`Publicar Relatório`: two objects that appear together or not at all."""
+"""`Publicar Relatório`: two objects that are both published, or both as they were before."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ import random
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -26,7 +27,7 @@ def run(path: Path) -> tuple[Path, bool]:
 @pytest.fixture(scope="module")
 def runs(request: pytest.FixtureRequest) -> dict[Path, "Future[tuple[Path, bool]]"]:
     """The runs of the notebooks that were selected, under way."""
-    selected = [
+    selected: list[Any] = [
         item.callspec.params["path"]
         for item in request.session.items
         if isinstance(item, pytest.Function)

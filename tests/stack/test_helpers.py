@@ -83,6 +83,58 @@ def test_messages_that_were_not_finished_come_again(topic: str) -> None:
     assert list(kafka.consume(topic, "group", limit=1)) == [{"id": 1}]
 
 
+def test_records_are_read_with_place_key_and_headers_and_no_group_notices(topic: str) -> None:
+    assert kafka.send(topic, [("Sul", "á", [("motivo", b"x")]), (b"Sul", None), (None, b"c")]) == 3
+    records = kafka.read(topic)
+    first, second = (record for record in records if record.key == b"Sul")
+    assert (first.value, first.headers, first.offset) == ("á".encode(), [("motivo", b"x")], 0)
+    assert (second.value, second.partition, second.offset) == (None, first.partition, 1)
+    assert len(kafka.read(topic, limit=2)) == 2
+    assert kafka.read(topic) == records
+    assert sum(kafka.lag(topic, "reader").values()) == 3
+
+
+def test_what_the_broker_refuses_is_an_error() -> None:
+    with pytest.raises(LabError, match="no spaces: not all messages were taken: .*Invalid topic"):
+        kafka.produce("no spaces", [1])
+    with pytest.raises(LabError, match="Message size too large"):
+        kafka.send("any", [(None, b"x" * 2_000_000)])
+
+
+def test_lag_falls_by_what_a_group_commits(topic: str) -> None:
+    group = topic
+    kafka.send(topic, [("Sul", str(number)) for number in range(10)])
+    [partition] = {record.partition for record in kafka.read(topic)}
+    assert kafka.lag(topic, group) == {0: 0, 1: 0} | {partition: 10}
+    kafka.commit(topic, group, {partition: 4})
+    assert kafka.positions(topic, group) == {0: 0, 1: 0} | {partition: 4}
+    assert kafka.lag(topic, group) == {0: 0, 1: 0} | {partition: 6}
+    assert kafka.lag(topic, f"{group}-other") == {0: 0, 1: 0} | {partition: 10}
+    kafka.commit(topic, group, {partition: 99})  # as after the topic was made anew
+    assert kafka.lag(topic, group) == {0: 0, 1: 0} | {partition: 10}
+    assert kafka.remove_groups(group) == 1
+
+
+def test_nothing_is_committed_for_a_group_that_is_reading(topic: str) -> None:
+    member = kafka.consumer(topic, enable_auto_commit=False)
+    member.subscribe([topic])
+    wait.until(lambda: member.poll(0.1) or member.assignment(), "the member's partitions")
+    try:
+        with pytest.raises(LabError, match="nothing was committed: .*Unknown member"):
+            kafka.commit(topic, topic, {0: 0})
+    finally:
+        member.close()
+    assert kafka.remove_groups(topic) == 1
+
+
+def test_a_topic_that_is_not_there_is_an_error_and_is_not_made() -> None:
+    name = f"test-{uuid.uuid4().hex}"
+    for question in (kafka.read, kafka.partitions, lambda topic: kafka.lag(topic, "group")):
+        with pytest.raises(LabError, match=f"Kafka has no topic {name}"):
+            question(name)
+    assert name not in kafka.topics()
+
+
 def test_topics_are_made_once_and_removed(topic: str) -> None:
     kafka.create_topic(topic)
     assert topic in kafka.topics()
