@@ -23,7 +23,9 @@ def merge(table: str, corrections: str) -> dict[str, str]:
     target = DeltaTable.forPath(session, table)
     (
         target.alias("vendas")
-        .merge(session.read.format("delta").load(corrections).alias("novas"), "vendas.id = novas.id")
+        .merge(
+            session.read.format("delta").load(corrections).alias("novas"), "vendas.id = novas.id"
+        )
         .whenMatchedUpdateAll()
         .whenNotMatchedInsertAll()
         .execute()

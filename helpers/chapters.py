@@ -30,6 +30,8 @@ class Chapter:
     """MLflow registered models."""
     deployments: tuple[str, ...] = ()
     """Prefect deployments, as `flow/deployment`."""
+    pools: tuple[str, ...] = ()
+    """Prefect work pools."""
     automations: tuple[str, ...] = ()
     """Prefect automations."""
     blocks: tuple[str, ...] = ()
@@ -40,6 +42,8 @@ class Chapter:
     """Tags whose task runs Prefect limits."""
     messages: tuple[str, ...] = ()
     """Paths of the inbox, whose messages are removed with those of all paths below."""
+    sandbox: bool = False
+    """Whether it starts a second lab beside the learner's."""
 
 
 CHAPTERS = (
@@ -109,6 +113,27 @@ CHAPTERS = (
         topics=("10-eventos", "10-eventos-erros", "10-resultados"),
         groups=("pipeline-kafka", "10-mao", "10-grupo", "10-sem-erros", "10-apressado"),
     ),
+    Chapter(
+        "11_mlflow",
+        needs=("prefect", "s3", "mlflow"),
+        paths=("s3://silver/dados_treino",),
+        experiments=("meu-experimento",),
+        models=("11-voos-atrasados",),
+    ),
+    Chapter(
+        "12_scaling_out",
+        needs=("prefect", "s3", "spark"),
+        paths=("s3://silver/12_scaling_out", "s3://gold/12_scaling_out"),
+        deployments=("Congestionamento/12-outro",),
+        pools=("12-outro",),
+    ),
+    Chapter(
+        "13_troubleshooting",
+        needs=("prefect", "s3", "worker"),
+        paths=("s3://raw/13_troubleshooting",),
+        deployments=("Fechamento do Dia/13-fechamento",),
+        sandbox=True,
+    ),
 )
 
 
@@ -139,7 +164,7 @@ def reset(chapter: str) -> None:
 
 def remove(chapter: Chapter) -> int:
     """Remove what a chapter made on the services; return how many things there were."""
-    from helpers import inbox, kafka, orchestration, storage, tracking
+    from helpers import inbox, kafka, orchestration, sandbox, storage, tracking
 
     return (
         sum(storage.remove(path) for path in chapter.paths)
@@ -148,11 +173,13 @@ def remove(chapter: Chapter) -> int:
         + sum(map(tracking.remove_experiment, chapter.experiments))
         + sum(map(tracking.remove_model, chapter.models))
         + sum(map(orchestration.remove_deployment, chapter.deployments))
+        + sum(map(orchestration.remove_pool, chapter.pools))
         + sum(map(orchestration.remove_automation, chapter.automations))
         + sum(map(orchestration.remove_block, chapter.blocks))
         + sum(map(orchestration.remove_limit, chapter.limits))
         + sum(map(orchestration.remove_tag_limit, chapter.tag_limits))
         + sum(map(inbox.remove, chapter.messages))
+        + (sandbox.down() if chapter.sandbox else 0)
     )
 
 
@@ -162,12 +189,13 @@ def reset_all(report: Callable[[str, str], None]) -> None:
     Raises:
         LabError: the folder holds something that no lab wrote.
     """
+    from helpers import sandbox
     from helpers.stack import SERVICES, lifecycle
 
     data = settings().data
     if not data.is_dir():
         return
-    ours = {*SERVICES, "logs", "run", "runs", "bench", "test-lab"}
+    ours = {*SERVICES, "logs", "run", "runs", "bench", "test-lab", sandbox.FOLDER}
     if strange := sorted(p.name for p in data.iterdir() if p.name not in ours):
         raise LabError(
             f"{data} holds what the lab did not write: {', '.join(strange[:5])}.",

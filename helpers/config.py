@@ -35,14 +35,15 @@ Folder = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).
 
 DEFAULT_SECRET_KEY = "admin123"
 SECRET = {"LAB_SLACK_WEBHOOK"}  # a message says that its value is wrong, and not the value
+MOST_OFFSET = 40_000
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def _url(*schemes: str) -> AfterValidator:
     def check(value: str | None) -> str | None:
-        if value is not None and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        if value and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(f"must start with {' or '.join(f'{s}://' for s in schemes)}")
-        return value.rstrip("/") if value else value
+        return value.rstrip("/") if value else None
 
     return AfterValidator(check)
 
@@ -75,7 +76,9 @@ class Settings(BaseSettings):
     container: bool = Field(
         False, description="one service a container: published ports decide who may connect"
     )
-    port_offset: int = Field(0, ge=0, le=40000, description="added to every port of a local server")
+    port_offset: int = Field(
+        0, ge=0, le=MOST_OFFSET, description="added to every port of a local server"
+    )
     start_timeout: float = Field(180, gt=0, description="seconds a service may take to be ready")
 
     prefect_port: Port = Field(4200, description="Prefect server")

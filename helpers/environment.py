@@ -6,8 +6,11 @@ server, and so to every flow run the worker starts.
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import sys
+from pathlib import Path
 
 from helpers.config import Settings, settings
 
@@ -20,6 +23,9 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_DISABLE_AGENT_SKILLS_HINT": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 
@@ -35,18 +41,46 @@ def client_environment(found: Settings) -> dict[str, str]:
         # Two that every kernel would otherwise leave in the home folder.
         "IPYTHONDIR": str(found.data / "jupyter" / "ipython"),
         "MPLCONFIGDIR": str(found.cache / "matplotlib"),
+        # Left to themselves, both would write to the system's folder for temporary files.
+        "DASK_TEMPORARY_DIRECTORY": str(found.data / "run"),
+        "RAY_TMPDIR": str(ray_folder(found)),
+        # Ray's servers listen to every machine around, unless it may not make clusters.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
     if found.prefect_auth:
         variables["PREFECT_API_AUTH_STRING"] = found.prefect_auth
     return variables
 
 
+LONGEST_RAY_FOLDER = 36
+"""In bytes: Ray makes sockets 67 below it, and macOS allows 103 for a socket's path."""
+
+
+def ray_folder(found: Settings) -> Path:
+    """Where Ray makes its folder `ray`: data/run, or /tmp if a socket's path would be too long."""
+    folder = found.data / "run"
+    return folder if len(os.fsencode(folder)) <= LONGEST_RAY_FOLDER else Path("/tmp")
+
+
 def apply() -> None:
     """Point this process at the lab, also when Prefect was imported before."""
-    os.environ.update(client_environment(settings()))
+    # Ray would keep a password in the home folder. This one is known to this process alone.
+    if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    variables = client_environment(settings())
+    if variables.items() <= os.environ.items():
+        return  # as in what a notebook or the worker starts: Prefect has read them already
+    os.environ.update(variables)
     if "prefect" in sys.modules:
         from prefect.context import refresh_global_settings_context
         from prefect.logging.configuration import setup_logging
+        from prefect.logging.handlers import APILogHandler
+        from prefect.settings import PREFECT_LOGGING_EXTRA_LOGGERS
 
         refresh_global_settings_context()
+        # Another set-up adds its handler to these loggers beside the first: each line sent twice.
+        for logger in map(logging.getLogger, PREFECT_LOGGING_EXTRA_LOGGERS.value()):
+            for handler in logger.handlers[:]:
+                if isinstance(handler, APILogHandler):
+                    logger.removeHandler(handler)
         setup_logging(incremental=False)

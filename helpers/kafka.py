@@ -313,6 +313,8 @@ def commit(topic: str, group: str, offsets: Mapping[int, int]) -> None:
     """
     from confluent_kafka import KafkaException, TopicPartition
 
+    if not offsets:
+        return
     given = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
     receiver = consumer(group, enable_auto_commit=False)
     try:

@@ -139,14 +139,13 @@ def settled(flow_run_id: UUID | str, count: int, seconds: float = 60) -> list[Ta
         LabError: they were not there in time.
     """
 
-    def ended() -> list[TaskRun] | None:
+    def ended() -> bool:
         runs = task_runs(flow_run_id)
         done = [r for r in runs if r.state and (r.state.is_final() or r.state.name == "NotReady")]
-        return runs if len(done) == len(runs) == count else None
+        return len(done) == len(runs) == count
 
-    found = wait.until(ended, f"{count} task runs of flow run {flow_run_id}", seconds)
-    assert found is not None
-    return found
+    wait.until(ended, f"{count} task runs of flow run {flow_run_id}", seconds)
+    return task_runs(flow_run_id)
 
 
 def logs(
@@ -372,6 +371,14 @@ def at_once(runs: Sequence[TaskRun]) -> int:
 def remove_deployment(name: str) -> bool:
     """Remove a deployment, such as "ETL Simples/etl-agendado"; say whether it was there."""
     return _removed(lambda api: api.delete_deployment(api.read_deployment_by_name(name).id))
+
+
+def remove_pool(name: str) -> bool:
+    """Remove a work pool, with what the server knows of its workers; say whether it was there.
+
+    Deployments that used it stay, without a pool, and are not run any more.
+    """
+    return _removed(lambda api: api.delete_work_pool(name))
 
 
 def remove_block(name: str) -> bool:

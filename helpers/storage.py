@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from helpers.config import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HTTP_NOT_FOUND = 404
 
@@ -63,6 +67,23 @@ def read(path: str) -> bytes:
     bucket, key = split(path)
     content: bytes = client().get_object(Bucket=bucket, Key=key)["Body"].read()
     return content
+
+
+def read_parquet(path: str) -> pd.DataFrame:
+    """The Parquet files under a path, whoever wrote them, as one table.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    import pandas as pd
+
+    folder = path.rstrip("/") + "/"
+    keys = [found["Key"] for found in objects(folder) if found["Key"].endswith(".parquet")]
+    if not keys:
+        raise FileNotFoundError(f"no Parquet files under {path}")
+    bucket, _ = split(path)
+    files = (BytesIO(read(f"s3://{bucket}/{key}")) for key in keys)
+    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
 def write(path: str, content: bytes | str) -> str:

@@ -36,6 +36,17 @@ def run_url(run_id: str) -> str:
     return f"{settings().mlflow}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
 
 
+def model_url(name: str) -> str:
+    """The page of a registered model.
+
+    Raises:
+        LookupError: there is none of this name.
+    """
+    if not client().search_registered_models(f"name = '{name}'"):
+        raise LookupError(f"MLflow has no registered model {name!r}.")
+    return f"{settings().mlflow}/#/models/{name}"
+
+
 def remove_experiment(name: str) -> bool:
     """Delete an experiment for good, so that its name is free again; say whether it was there.
 

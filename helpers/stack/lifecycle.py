@@ -256,6 +256,8 @@ def tail(log: Path, lines: int = LOG_LINES, since: int = 0) -> str:
 def down(names: Iterable[str] = (), report: Report = silent) -> None:
     """Stop services, all of them and the supervisor by default; return when they are gone.
 
+    With all of them goes the sandbox that a lesson may have left, and its data.
+
     Args:
         names: services, by name; those that need them are stopped with them.
         report: told of every change.
@@ -266,16 +268,26 @@ def down(names: Iterable[str] = (), report: Report = silent) -> None:
     names = list(names)
     if names:
         choose(names)  # refuses a wrong name
-    elif not run_folder().is_dir():
-        return
     chosen = [s for s in SERVICES.values() if not names or {s.name, *s.needs} & set(names)]
-    with _only_one(report):
-        # What needs others goes first.
-        _stop([s for s in chosen if s.needs], report)
-        _stop([s for s in chosen if not s.needs], report)
-        if not names:
-            _stop_supervisor()
-        leftovers.sweep([s.name for s in chosen] + ([] if names else ["supervisor"]))
+    if names or run_folder().is_dir():
+        with _only_one(report):
+            # What needs others goes first.
+            _stop([s for s in chosen if s.needs], report)
+            _stop([s for s in chosen if not s.needs], report)
+            if not names:
+                _stop_supervisor()
+            leftovers.sweep([s.name for s in chosen] + ([] if names else ["supervisor"]))
+    if not names:
+        _remove_sandbox(report)
+
+
+def _remove_sandbox(report: Report) -> None:
+    from helpers import sandbox  # it runs this module's commands, in another lab
+
+    if sandbox.folder().is_dir():
+        report("sandbox", "stopping")
+        sandbox.down()
+        report("sandbox", "stopped")
 
 
 def _stop(services: list[Service], report: Report) -> None:

@@ -42,6 +42,10 @@ class Prefect(Service):
             "PREFECT_SERVER_UI_API_URL": settings().prefect_api,
             # Eight clients at once met "database is locked" with the default of 10 s.
             "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+            # How long a task waits before it asks again for a place under a limit: by default 10
+            # and up to 30 s, which suits jobs of hours.
+            "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+            "PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         }
         if settings().prefect_auth:

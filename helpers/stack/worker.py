@@ -27,7 +27,7 @@ class Worker(Service):
         return [sys.executable, "-m", "helpers.stack.worker_process"]
 
     def environment(self) -> Mapping[str, str]:
-        """Ask for due runs every 2 s, more often than by default: a learner is waiting for each of them."""
+        """Ask for due runs every 2 s, more often than by default: a learner waits for each."""
         return {
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",

@@ -15,6 +15,7 @@ from flows import job_spark
 from helpers import datasets, orchestration, spark, storage
 from helpers.config import ROOT
 from helpers.errors import LabError
+from helpers.stack.http import ask
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
 
@@ -99,8 +100,10 @@ def test_the_command_runs_it_on_a_spark_of_its_own(parquet: str, events: pd.Data
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     assert f"{name} (classic): {events['categoria'].nunique(dropna=False)} categories" in ran.stdout
-    with pytest.raises(LabError, match="jobs tagged"):  # the lab's server knows nothing of it
-        spark.jobs(spark.session(), name, seconds=1)
+    job_spark.spark_job(f"{name} depois", parquet)
+    spark.jobs(spark.session(), f"{name} depois")  # what ran before it is known by now, too
+    on_server = ask("GET", f"{spark.application_api()}/jobs").json()
+    assert not [j for j in on_server if any(tag.endswith(f"_Tag_{name}") for tag in j["jobTags"])]
 
 
 # ---- what the helpers say of it ------------------------------------------------------------
@@ -115,12 +118,17 @@ def test_jobs_are_found_by_the_name_the_task_gave_them(parquet: str) -> None:
     assert spark.job_url(jobs[-1]).endswith(f"/jobs/job/?id={jobs[-1]['jobId']}")
 
 
+def test_jobs_that_never_ran_are_not_waited_for_in_vain() -> None:
+    with pytest.raises(LabError, match="jobs tagged"):
+        spark.jobs(spark.session(), uuid.uuid4().hex, seconds=1)
+
+
 def test_a_tag_ends_with_its_block_even_when_that_fails() -> None:
     session = spark.session()
     tag = f"teste-{uuid.uuid4().hex}"
     seen: list[set[str]] = []
     with pytest.raises(ZeroDivisionError), spark.tagged(session, tag):
-        seen.append(session.getTags()) or 1 / 0  # type: ignore[func-returns-value]
+        seen.append(set(session.getTags())) or 1 / 0  # type: ignore[func-returns-value]
     assert tag in seen[0]
     assert tag not in session.getTags()
 

@@ -7,7 +7,6 @@ import sys
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest.mock import patch
 
@@ -198,12 +197,27 @@ def test_an_empty_topic_gives_nothing_and_commits_nothing(topics: Topics) -> Non
 
 
 def test_a_message_that_comes_while_it_waits_is_taken(topics: Topics) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(
-            pipeline.consume_messages.fn, topics.source, 100, topics.group, espera=60
-        )
-        topics.send([("Sul", "a")])
-        assert [record.value for record in waiting.result(60)] == [b"a"]
+    class Late:
+        """A consumer for which a message arrives once it has found nothing."""
+
+        def __init__(self) -> None:
+            self.inner = kafka.consumer(topics.group, **kafka.TAKING)
+            self.inner.assign(kafka.partitions(topics.source))
+            self.assignment = self.inner.assignment
+            self.ended = 0
+            self.sent = False
+
+        def consume(self, count: int, seconds: float) -> list[Any]:
+            batch: list[Any] = self.inner.consume(count, seconds)
+            self.ended += len(batch)
+            if not batch and self.ended == PARTITIONS and not self.sent:
+                topics.send([("Sul", "a")])
+                self.sent = True
+            return batch
+
+    late = Late()
+    assert [record.value for record in kafka.take(late, 100, seconds=60)] == [b"a"]
+    late.inner.close()
 
 
 def test_a_topic_that_is_not_there_is_an_error_and_is_not_made(topics: Topics) -> None:

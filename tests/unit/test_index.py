@@ -1,0 +1,38 @@
+"""notebooks/README.md and GLOSSARY.md against the notebooks themselves."""
+
+import re
+
+import nbformat
+import pytest
+
+from helpers import chapters, notebooks
+
+INDEX = (notebooks.FOLDER / "README.md").read_text()
+GLOSSARY = (notebooks.FOLDER / "GLOSSARY.md").read_text()
+
+
+def minutes(name: str) -> str:
+    first = nbformat.read(notebooks.FOLDER / f"{name}.ipynb", 4).cells[0].source
+    found = re.search(r"\*\*Time\*\* (\d+) minutes", first)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("chapter", chapters.CHAPTERS, ids=lambda chapter: chapter.name)
+def test_the_index_has_each_chapter_with_its_minutes_and_needs(chapter: chapters.Chapter) -> None:
+    [row] = [line for line in INDEX.splitlines() if f"]({chapter.name}.ipynb)" in line]
+    _, _, time, needs, _, _ = row.split("|")
+    assert time.strip() == minutes(chapter.name)
+    assert tuple(re.findall(r"\w+", needs)) == chapter.needs
+
+
+def test_the_index_says_how_long_the_course_is() -> None:
+    total = sum(int(minutes(chapter.name)) for chapter in chapters.CHAPTERS)
+    assert f"{total / 60:.0f} hours" in INDEX
+
+
+@pytest.mark.parametrize("text", [INDEX, GLOSSARY], ids=["index", "glossary"])
+def test_links_lead_to_files(text: str) -> None:
+    targets = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    assert targets
+    assert [t for t in targets if not (notebooks.FOLDER / t).is_file()] == []
