@@ -90,7 +90,7 @@ def partition(table: pd.DataFrame, days: int, folder: str) -> list[str]:
 
 def neighbours(moments: list[int], within: int) -> list[int]:
     """For each moment, how many of the others are at most `within` away."""
-    return [sum(abs(one - other) <= within for other in moments) - 1 for one in moments]
+    return [len([m for m in moments if abs(m - one) <= within]) - 1 for one in moments]
 
 
 @task(name="contar_vizinhos")
@@ -151,4 +151,4 @@ def congestion(pasta: str = PARTITIONS, destino: str = TARGET, minutos: Positive
 
 if __name__ == "__main__":
     partition(plan(datasets.flights()), days=31, folder=PARTITIONS)
-    congestion(*sys.argv[1:])
+    congestion(*sys.argv[1:])  # type: ignore[call-overload]

@@ -7,6 +7,7 @@ Which Spark is a matter of settings: the lab's server, a cluster elsewhere, or o
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Literal, TypedDict
 
@@ -26,7 +27,7 @@ class Answer(TypedDict):
 
     master: str
     """Spark's own word for where its work is done: `local[2]`, `spark://host:7077`."""
-    rows: list[tuple[int, int, int]]
+    rows: list[list[int]]
     """`vizinhos`, `voos` and `atraso_total`, in minutes."""
 
 
@@ -39,7 +40,7 @@ def count_with_spark(folder: str, within: int, mode: Mode) -> Answer:
     counted = flights.withColumn("vizinhos", F.count("*").over(around) - 1)
     left = counted.filter("atraso IS NOT NULL").groupBy("vizinhos")
     table = left.agg(F.count("*").alias("voos"), F.sum("atraso").cast("long").alias("atraso_total"))
-    rows = [tuple(row) for row in table.orderBy("vizinhos").collect()]
+    rows = [list(row) for row in table.orderBy("vizinhos").collect()]
     return {"master": session.conf.get("spark.master"), "rows": rows}
 
 
@@ -66,4 +67,4 @@ def congestion_with_spark(
 
 
 if __name__ == "__main__":
-    print(congestion_with_spark(*sys.argv[1:]))  # type: ignore[arg-type]  # noqa: T201
+    print(json.dumps(congestion_with_spark(*sys.argv[1:])))  # type: ignore[call-overload]  # noqa: T201

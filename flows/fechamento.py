@@ -73,6 +73,7 @@ def closing(pasta: str = FOLDER, topico: str | None = None, prazo: float | None 
     shops = wait_for_delivery(pasta, prazo)
     totals = [read_shop.submit(pasta, shop) for shop in shops]
     total = add_up.submit(totals).result()
+    get_run_logger().info("Total: R$ %.2f", total)
     if topico:
         announce(topico, "fechado", total=total)
     return total

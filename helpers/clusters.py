@@ -19,7 +19,7 @@ import psutil
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
-    from prefect_ray import RayTaskRunner
+    from prefect.task_runners import TaskRunner
 
 OBJECT_STORE = 100_000_000
 """Bytes of memory that Ray keeps for data on its way; by default it takes a third of all."""
@@ -37,7 +37,7 @@ def dask(workers: int) -> LocalCluster:
 
     # It warns of what is normal here: a busy machine, a worker that is slow to leave.
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    return LocalCluster(
+    return LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
@@ -54,7 +54,7 @@ def workers_page(cluster: LocalCluster) -> str:
     return f"{str(cluster.dashboard_link).removesuffix('/status')}/info/main/workers.html"
 
 
-def ray(workers: int) -> RayTaskRunner[Any]:
+def ray(workers: int) -> TaskRunner[Any]:
     """A task runner that starts Ray for each run of a flow, and stops it at the end of the run.
 
     Args:
@@ -63,10 +63,10 @@ def ray(workers: int) -> RayTaskRunner[Any]:
     Raises:
         ImportError: Ray is not installed; it has no packages for some machines.
     """
-    from prefect_ray import RayTaskRunner
+    from prefect_ray import RayTaskRunner  # type: ignore
 
     _remove_old_sessions()
-    return RayTaskRunner(
+    runner: TaskRunner[Any] = RayTaskRunner(
         "local",  # a Ray of our own, and not one that happens to run here
         init_kwargs={
             "num_cpus": workers,
@@ -76,6 +76,7 @@ def ray(workers: int) -> RayTaskRunner[Any]:
             "logging_level": logging.ERROR,
         },
     )
+    return runner
 
 
 def _remove_old_sessions() -> None:

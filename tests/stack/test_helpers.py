@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import httpx
+import pandas as pd
 import pytest
 
 from conftest import Stack
@@ -46,6 +47,15 @@ def test_what_is_written_is_read_listed_and_removed(prefix: str) -> None:
     assert storage.remove(prefix) == 2
     assert list(storage.objects(f"{prefix}/")) == []
     assert storage.remove(f"{prefix}-other") == 1
+
+
+def test_parquet_files_under_a_path_are_one_table(prefix: str) -> None:
+    for name, rows in (("t/a.parquet", [1, 2]), ("t/b/c.parquet", [3]), ("t-other/d.parquet", [4])):
+        storage.write(f"{prefix}/{name}", pd.DataFrame({"n": rows}).to_parquet())
+    storage.write(f"{prefix}/t/_SUCCESS", "")
+    assert list(storage.read_parquet(f"{prefix}/t")["n"]) == [1, 2, 3]
+    with pytest.raises(FileNotFoundError, match=f"{prefix}/nada"):
+        storage.read_parquet(f"{prefix}/nada")
 
 
 def test_a_wrong_password_is_refused() -> None:
@@ -230,6 +240,16 @@ def test_a_run_is_kept_with_its_artifact_and_found_by_its_page() -> None:
     assert not tracking.remove_experiment(name)
     with pytest.raises(LookupError, match=name):
         tracking.experiment_url(name)
+
+
+def test_a_registered_model_has_a_page_until_it_is_removed() -> None:
+    name = f"test-{uuid.uuid4().hex}"
+    tracking.client().create_registered_model(name)
+    assert tracking.model_url(name) == f"{settings().mlflow}/#/models/{name}"
+    assert tracking.remove_model(name)
+    assert not tracking.remove_model(name)
+    with pytest.raises(LookupError, match=name):
+        tracking.model_url(name)
 
 
 # ---- the inbox -----------------------------------------------------------------------------
