@@ -32,9 +32,12 @@ class Stack:
     started = False
 
     def up(self) -> None:
-        if not self.started and not all(one.ready for one in lifecycle.status()):
-            self.started = True
-            lifecycle.up(report=_report)
+        before = lifecycle.status()
+        if all(one.ready for one in before):
+            return
+        # One that was up in part is somebody's: it is completed, and left as it is at the end.
+        self.started = self.started or not any(one.ready for one in before)
+        lifecycle.up(report=_report)
 
     def down(self) -> None:
         if self.started:

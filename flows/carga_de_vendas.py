@@ -97,7 +97,7 @@ def load_sales(source: str = SOURCE, target: str = TARGET, wait_seconds: float =
         "linhas": len(lines), "rejeitadas": len(lines) - len(sales), "segundos": seconds,
     }  # fmt: skip
     record(metrics)
-    pass
+    emit_event(LOADED, resource={"prefect.resource.id": resource_of(target)}, payload=metrics)
     return metrics
 
 

@@ -12,10 +12,13 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+
+from helpers import wait
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
@@ -37,13 +40,34 @@ def dask(workers: int) -> LocalCluster:
 
     # It warns of what is normal here: a busy machine, a worker that is slow to leave.
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    return LocalCluster(  # type: ignore[no-untyped-call]
+    return LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",  # any free port
         silence_logs=logging.ERROR,
     )
+
+
+def resize(cluster: LocalCluster, workers: int, module: str, seconds: float = 120) -> None:
+    """Make a Dask cluster larger or smaller, and have all its workers import a module.
+
+    The first task of a new worker would else wait until its imports are done.
+
+    Args:
+        cluster: from `dask`.
+        workers: how many there shall be.
+        module: the module that tasks are in, such as "flows.congestionamento".
+        seconds: how long to wait at most; 120 by default.
+
+    Raises:
+        LabError: the workers did not come, or go, in time.
+    """
+    cluster.scale(workers)
+    known = cluster.scheduler.workers
+    wait.until(lambda: len(known) == workers, f"{workers} Dask workers", seconds)
+    with cluster.get_client() as client:
+        client.run(import_module, module)
 
 
 def workers_page(cluster: LocalCluster) -> str:
@@ -63,7 +87,7 @@ def ray(workers: int) -> TaskRunner[Any]:
     Raises:
         ImportError: Ray is not installed; it has no packages for some machines.
     """
-    from prefect_ray import RayTaskRunner  # type: ignore
+    from prefect_ray import RayTaskRunner
 
     _remove_old_sessions()
     runner: TaskRunner[Any] = RayTaskRunner(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import inspect
 import io
+import os
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
+
+from helpers.config import ROOT
+from helpers.errors import LabError
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 
 
 EXPECTED_LINES = 3
+FAILED_LINES = 5
 
 
 def require(*services: str) -> None:
@@ -109,3 +115,31 @@ def quiet() -> Iterator[None]:
     """
     with redirect_stdout(io.StringIO()):
         yield
+
+
+def elsewhere(*arguments: str, seconds: float = 300, **settings: str) -> str:
+    """Run Python in a process of its own, with other settings; return what it printed.
+
+        elsewhere("-m", "flows.etl_simples", LAB_S3_URL="https://s3.example.com")
+
+    Args:
+        arguments: those of Python: `-m` and a module of this project, or `-c` and a program.
+        seconds: how long it may take; 300 by default.
+        settings: variables for its environment, beside those of this process.
+
+    Raises:
+        LabError: it failed; the message has the last lines it wrote.
+        TimeoutExpired: it took too long, and was ended.
+    """
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    if done.returncode:
+        lines = "\n".join((done.stderr or done.stdout).strip().splitlines()[-FAILED_LINES:])
+        raise LabError(f"Python ended with code {done.returncode}:\n{lines}")
+    return done.stdout.strip()

@@ -148,6 +148,26 @@ def settled(flow_run_id: UUID | str, count: int, seconds: float = 60) -> list[Ta
     return task_runs(flow_run_id)
 
 
+def elapsed(flow_run_id: UUID | str, count: int, seconds: float = 60) -> float:
+    """Seconds from the start of a flow run to the end of the last of its task runs.
+
+    The call of a flow may take a second longer, for what Prefect does when all is done.
+
+    Args:
+        flow_run_id: a flow run that has ended.
+        count: how many task runs it had.
+        seconds: how long to wait for their records; 60 by default.
+
+    Raises:
+        LabError: they were not there in time.
+    """
+    ends = [run.end_time for run in settled(flow_run_id, count, seconds) if run.end_time]
+    with client() as api:
+        begin = api.read_flow_run(UUID(str(flow_run_id))).start_time
+    assert begin is not None
+    return (max(ends) - begin).total_seconds()
+
+
 def logs(
     flow_run_id: UUID | str, level: str = "DEBUG", until: str = "", seconds: float = 60
 ) -> list[Log]:
@@ -184,6 +204,29 @@ def logs(
     if until:
         wait.until(arrived, f"the log line {until!r} of flow run {flow_run_id}", seconds)
     return read(level)
+
+
+def progress(flow_run_id: UUID | str) -> dict[str, str]:
+    """The state of each task run by its name, without the random ending, as far as known now."""
+    return {RANDOM_ENDING.sub("", run.name): run.state_name or "" for run in task_runs(flow_run_id)}
+
+
+def said(flow_run_id: UUID | str, text: str, seconds: float = 60) -> str:
+    """Wait for a line with a text in the log of a run or of its tasks; return the first one.
+
+    Args:
+        flow_run_id: the run, which may still be going on.
+        text: a part of the line.
+        seconds: how long to wait at most; 60 by default.
+
+    Raises:
+        LabError: no such line came in time.
+    """
+
+    def found() -> list[str]:
+        return [line.message for line in logs(flow_run_id) if text in line.message]
+
+    return wait.until(found, f"the log line {text!r} of flow run {flow_run_id}", seconds)[0]
 
 
 def artifacts(key: str, flow_run_ids: Sequence[UUID | str]) -> list[Artifact]:

@@ -103,6 +103,25 @@ def lab(*arguments: str) -> str:
     return "\n".join(line.rstrip() for line in (done.stdout + done.stderr).strip().splitlines())
 
 
+def python(program: str, **variables: str) -> tuple[int, str]:
+    """Run a Python program that uses the sandbox; its exit code, and the last line it printed.
+
+    Args:
+        program: what `python -c` takes.
+        variables: environment variables it gets beside `environment()`, or in place of them.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+    lines = (done.stderr if done.returncode else done.stdout).strip().splitlines()
+    return done.returncode, lines[-1] if lines else ""
+
+
 def down() -> bool:
     """Stop the sandbox and remove its data; say whether there was one.
 

@@ -14,22 +14,26 @@ if TYPE_CHECKING:
 HTTP_NOT_FOUND = 404
 
 
-def client(timeout: float = 30, attempts: int = 3) -> Any:
+def client(
+    timeout: float = 30, attempts: int = 3, keys: tuple[str, str] | None = None
+) -> Any:
     """A boto3 S3 client for the lab's storage.
 
     Args:
         timeout: seconds to wait for a connection, and for each answer; 30 by default.
         attempts: how often a request is tried; 3 by default.
+        keys: user and password; those of the settings by default.
     """
     import boto3
     from botocore.config import Config
 
     found = settings()
+    user, password = keys or (found.s3_access_key, found.s3_secret_key)
     return boto3.client(
         "s3",
         endpoint_url=found.s3,
-        aws_access_key_id=found.s3_access_key,
-        aws_secret_access_key=found.s3_secret_key,
+        aws_access_key_id=user,
+        aws_secret_access_key=password,
         region_name="us-east-1",
         config=Config(
             connect_timeout=timeout,

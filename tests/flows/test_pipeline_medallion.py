@@ -1,17 +1,19 @@
-"""The course's flows, each on its own, on the live stack."""
+"""`Pipeline Medallion` and `Corrigir Vendas` on the live stack."""
 
-import io
+import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import functions as F
 
-from flows import etl_simples
 from flows import pipeline_medallion as medallion
-from helpers import datasets, storage
-from helpers.config import settings
+from helpers import datasets, spark, storage
+from helpers.config import ROOT, settings
 from tests import medallion_reference as reference
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
@@ -86,14 +88,42 @@ def test_a_second_run_changes_neither_silver_nor_gold(run_of_its_own: dict[str, 
     assert len(read(run_of_its_own["bronze"])) == 2 * ROWS
 
 
-def test_etl_simples_loads_what_pandas_makes_of_the_flights() -> None:
-    destination = f"s3://gold/test-{uuid.uuid4().hex}/atrasos.csv"
-    assert etl_simples.etl_pipeline(rows=2_000, destination=destination) == destination
-    table = pd.read_csv(io.BytesIO(storage.read(destination)))
-    storage.remove(destination)
-    flights = datasets.flights(2_000)
-    one = table.set_index("companhia").loc["JetBlue Airways"]
-    delays = flights.loc[flights["carrier"] == "B6", "arr_delay"].dropna()
-    assert one["voos"] == len(delays)
-    assert one["atraso_medio"] == round(delays.mean(), 1)
-    assert table["voos"].sum() == flights["arr_delay"].notna().sum()
+def test_a_column_that_joins_is_kept_and_rejects_nobody() -> None:
+    folder = f"test-{uuid.uuid4().hex}"
+    raw = f"s3a://raw/{folder}"
+    tables = {name: f"s3a://{name}/{folder}/eventos" for name in ("bronze", "silver", "gold")}
+    lines = datasets.eventos(200).lines
+    good = [line for line in lines if reference.silver([line]).shape[0] == 1][:2]
+    with_channel = json.dumps(json.loads(good[1]) | {"canal": "app"})
+    storage.write(f"{raw}/antes/1.json", good[0])
+    storage.write(f"{raw}/depois/1.json", with_channel)
+    medallion.medallion_pipeline(f"{raw}/antes", **tables)
+    schema = medallion.SCHEMA + ", canal STRING"
+    medallion.medallion_pipeline(f"{raw}/depois", **tables, esquema=schema)
+    for table in (tables["bronze"], tables["silver"]):
+        assert sorted(read(table)["canal"].fillna("")) == ["", "app"]
+    for path in (raw, *tables.values()):
+        storage.remove(path.removesuffix("/eventos"))
+
+
+def test_corrections_update_and_insert_once(run_of_its_own: dict[str, str]) -> None:
+    table, corrections = run_of_its_own["silver"], f"{run_of_its_own['silver']}_correcoes"
+    before = read(table)
+    session = spark.session()
+    two = session.read.format("delta").load(table).orderBy("id").limit(2)
+    wrong = two.withColumn("valor", F.lit(1000.0))
+    missing = two.limit(1).withColumn("id", F.lit(90_000_000).cast("bigint"))
+    wrong.unionByName(missing).write.format("delta").mode("overwrite").save(corrections)
+    for counted in ({"alteradas": 2, "incluidas": 1}, {"alteradas": 3, "incluidas": 0}):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.corrigir_vendas", table, corrections],
+            cwd=ROOT, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == str(counted)
+    after = read(table).set_index("id")["valor"]
+    assert len(after) == len(before) + 1
+    smallest = sorted(before["id"])[:2]
+    assert list(after[smallest]) == [1000.0, 1000.0]
+    others = before[~before["id"].isin(smallest)].set_index("id")["valor"].sort_index()
+    pd.testing.assert_series_equal(after[others.index].sort_index(), others)
