@@ -12,7 +12,7 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from mlflow.data.pandas_dataset import PandasDataset
+from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from mlflow.models import infer_signature
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact
@@ -168,7 +168,7 @@ def train_model(params: dict[str, Any], data_path: str, experiment: str = EXPERI
 def as_dataset(table: pd.DataFrame, data_path: str) -> PandasDataset:
     """What MLflow notes of the data: its place, columns, size and a checksum, not the rows."""
     place = data_path.replace("s3a://", "s3://")  # which MLflow knows
-    return mlflow.data.from_pandas(table, place, TARGET, "dados_treino")
+    return from_pandas(table, place, TARGET, "dados_treino")
 
 
 def link_to_prefect(mlflow_run_id: str) -> dict[str, str]:

@@ -49,6 +49,8 @@ REQUIRED = ("carrier", "flight", "origin", "dest", "distance", "hour", "time_hou
 DAY = "TRY_CAST(format_string('%04d-%02d-%02d', year, month, day) AS DATE)"
 KEY = "concat_ws('|', time_hour, carrier, flight)"
 
+ID = "coalesce(chave, concat(particao, '-', offset))"
+
 REASONS = {
     "malformado": "malformado IS NOT NULL",
     "nulo": " OR ".join(f"{name} IS NULL" for name in REQUIRED),
@@ -152,8 +154,9 @@ def newest(bronze: DataFrame) -> DataFrame:
     Messages of a key are in one partition, so offsets tell their order. One without a key
     replaces none.
     """
-    named = bronze.selectExpr("coalesce(chave, concat(particao, '-', offset)) AS id", "*")
-    return named.groupBy("id").agg(F.max_by("mensagem", "offset").alias("mensagem"))
+    return bronze.groupBy(F.expr(ID).alias("id")).agg(
+        F.max_by("mensagem", "offset").alias("mensagem")
+    )
 
 
 def with_reason(messages: DataFrame) -> DataFrame:
@@ -178,13 +181,12 @@ def write_silver(bronze: str, silver: str) -> None:
 @task(name="Contar Camadas", **NETWORK)
 def count_layers(bronze: str, silver: str) -> tuple[Counts, Counts]:
     """Rows by layer, and rejects by reason."""
-    messages = _table(bronze)
+    [messages, keys] = _table(bronze).agg(F.count("*"), F.expr(f"count(DISTINCT {ID})")).first()
     reasons = _table(rejects_of(silver)).groupBy("motivo").count().collect()
     by_reason = {row["motivo"]: row["count"] for row in sorted(reasons)}
-    total = messages.count()
     counts = {
-        "bronze": total,
-        "substituidas": total - newest(messages).count(),
+        "bronze": messages,
+        "substituidas": messages - keys,
         "silver": _table(silver).count(),
         "rejeitadas": sum(by_reason.values()),
     }

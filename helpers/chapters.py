@@ -134,6 +134,17 @@ CHAPTERS = (
         deployments=("Fechamento do Dia/13-fechamento",),
         sandbox=True,
     ),
+    Chapter(
+        "14_capstone",
+        needs=("prefect", "s3", "kafka", "spark", "worker", "mlflow", "inbox"),
+        paths=tuple(f"s3://{b}/14_capstone" for b in ("bronze", "silver", "gold")),
+        topics=("14-voos",),
+        experiments=("14-voos",),
+        models=("14-voos-atrasados",),
+        deployments=("Voos de Nova York/voos-diario",),
+        blocks=("custom-webhook/14-voos", "slack-webhook/14-voos"),
+        messages=("/14_capstone",),
+    ),
 )
 
 

@@ -67,20 +67,25 @@ def apply() -> None:
     # Ray would keep a password in the home folder. This one is known to this process alone.
     if not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    variables = client_environment(settings())
-    if variables.items() <= os.environ.items():
-        return  # as in what a notebook or the worker starts: Prefect has read them already
-    os.environ.update(variables)
+    os.environ.update(client_environment(settings()))
     if "prefect" in sys.modules:
         from prefect.context import refresh_global_settings_context
-        from prefect.logging.configuration import setup_logging
-        from prefect.logging.handlers import APILogHandler
-        from prefect.settings import PREFECT_LOGGING_EXTRA_LOGGERS
+        from prefect.logging.configuration import PROCESS_LOGGING_CONFIG, setup_logging
 
         refresh_global_settings_context()
-        # Another set-up adds its handler to these loggers beside the first: each line sent twice.
-        for logger in map(logging.getLogger, PREFECT_LOGGING_EXTRA_LOGGERS.value()):
-            for handler in logger.handlers[:]:
-                if isinstance(handler, APILogHandler):
-                    logger.removeHandler(handler)
-        setup_logging(incremental=False)
+        # Else Prefect has its set-up of logging before it, or is in the midst of it: its console
+        # handler is a class of this package, so it imports us.
+        if PROCESS_LOGGING_CONFIG:
+            _forget_extra_handlers()
+            setup_logging(incremental=False)
+
+
+def _forget_extra_handlers() -> None:
+    """Take from the extra loggers what the next set-up adds again: each line would be sent twice."""
+    from prefect.logging.handlers import APILogHandler
+    from prefect.settings import PREFECT_LOGGING_EXTRA_LOGGERS
+
+    for logger in map(logging.getLogger, PREFECT_LOGGING_EXTRA_LOGGERS.value()):
+        for handler in logger.handlers[:]:
+            if isinstance(handler, APILogHandler):
+                logger.removeHandler(handler)

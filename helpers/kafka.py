@@ -410,6 +410,8 @@ def _await(future: Any, what: str, ignore: int | None = None) -> bool:
         if ignore is None or error.args[0].code() != ignore:
             raise LabError(f"Kafka could not {what}: {error.args[0].str()}") from None
         return False
+    except TimeoutError:
+        raise _unreachable(f"could not {what} within {SECONDS:.0f} s") from None
     return True
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from helpers import wait
 from helpers.config import settings
+from helpers.run_log import RANDOM_ENDING
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 HTTP_NOT_FOUND = 404
 
 
-def client(
-    timeout: float = 30, attempts: int = 3, keys: tuple[str, str] | None = None
-) -> Any:
+def client(timeout: float = 30, attempts: int = 3, keys: tuple[str, str] | None = None) -> Any:
     """A boto3 S3 client for the lab's storage.
 
     Args:
@@ -88,6 +86,27 @@ def read_parquet(path: str) -> pd.DataFrame:
     bucket, _ = split(path)
     files = (BytesIO(read(f"s3://{bucket}/{key}")) for key in keys)
     return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+
+
+def read_delta(path: str) -> pd.DataFrame:
+    """A Delta table, read by delta-rs: a second opinion on what Spark wrote.
+
+    Raises:
+        TableNotFoundError: there is none (`deltalake.exceptions`).
+    """
+    from deltalake import DeltaTable
+
+    found = settings()
+    options = {
+        "AWS_ENDPOINT_URL": found.s3,
+        "AWS_ACCESS_KEY_ID": found.s3_access_key,
+        "AWS_SECRET_ACCESS_KEY": found.s3_secret_key,
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    bucket, key = split(path)
+    table: pd.DataFrame = DeltaTable(f"s3://{bucket}/{key}", storage_options=options).to_pandas()
+    return table
 
 
 def write(path: str, content: bytes | str) -> str:
