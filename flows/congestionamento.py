@@ -90,7 +90,11 @@ def partition(table: pd.DataFrame, days: int, folder: str) -> list[str]:
 
 def neighbours(moments: list[int], within: int) -> list[int]:
     """For each moment, how many of the others are at most `within` away."""
-    return [len([m for m in moments if abs(m - one) <= within]) - 1 for one in moments]
+    found = []
+    for one in moments:
+        first, last = one - within, one + within
+        found.append(len([other for other in moments if first <= other <= last]) - 1)
+    return found
 
 
 @task(name="contar_vizinhos")

@@ -52,7 +52,7 @@ TARGET = "atrasado"
 
 DAYS = ("segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domingo")
 PARTS = ("treino", "treino", "treino", "validacao", "teste")
-LATE = 15  # minutes at arrival; the official statistics draw the line there
+LATE = 15  # minutes at arrival; a flight that is later than this counts as late
 
 # Said, not guessed: to guess, MLflow would load each model once more in a process of its own.
 REQUIREMENTS = [
@@ -166,7 +166,7 @@ def train_model(params: dict[str, Any], data_path: str, experiment: str = EXPERI
 
 
 def as_dataset(table: pd.DataFrame, data_path: str) -> PandasDataset:
-    """What MLflow notes of the data: its place, columns, size and a checksum, not the rows."""
+    """What MLflow notes of the data: place, columns, size, a checksum of the first 10,000 rows."""
     place = data_path.replace("s3a://", "s3://")  # which MLflow knows
     return from_pandas(table, place, TARGET, "dados_treino")
 
