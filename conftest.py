@@ -37,7 +37,7 @@ class Stack:
             return
         # One that was up in part is somebody's: it is completed, and left as it is at the end.
         self.started = self.started or not any(one.ready for one in before)
-        lifecycle.up(report=_report)
+        lifecycle.up(report=_report, restart_changed=False)
 
     def down(self) -> None:
         if self.started:

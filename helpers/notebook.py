@@ -40,7 +40,7 @@ def require(*services: str) -> None:
     names = [service.name for service in choose(services)]
     if not all(one.ready for one in lifecycle.status(names)):
         with _progress() as report:
-            lifecycle.up(names, report)
+            lifecycle.up(names, report, restart_changed=False)
     print(f"Ready: {', '.join(names)}")  # noqa: T201 - the lesson's own output
 
 

@@ -15,6 +15,8 @@ def client() -> MlflowClient:
     import mlflow
 
     mlflow.set_tracking_uri(settings().mlflow)
+    # Left unsaid, MLflow asks the Spark session of the process for it, which may be gone.
+    mlflow.set_registry_uri(settings().mlflow)
     return mlflow.MlflowClient()
 
 

@@ -53,12 +53,16 @@ class Status:
 # ---- up --------------------------------------------------------------------------------------
 
 
-def up(names: Iterable[str] = (), report: Report = silent) -> list[Service]:
+def up(
+    names: Iterable[str] = (), report: Report = silent, restart_changed: bool = True
+) -> list[Service]:
     """Bring services up, all of them by default, and return when each is ready.
 
     Args:
-        names: services, by name; what they need comes with them.
+        names: services, by name; what they need comes with them. The others stay as they are.
         report: told of every change.
+        restart_changed: whether one that runs with other settings is started again, which is
+            the default. A notebook must not: JupyterLab, and so its own kernel, may be among them.
 
     Raises:
         LabError: one cannot start; the message has the last lines of its log.
@@ -68,7 +72,7 @@ def up(names: Iterable[str] = (), report: Report = silent) -> list[Service]:
         local = [s for s in services if s.name not in settings().outside]
         _check_room()
         jars.ensure({c for s in local for c in s.jars}, _jar_report(report))
-        _ensure_supervisor(local, report)
+        _ensure_supervisor(local, report, restart_changed)
         _start(services, report)
     return services
 
@@ -112,10 +116,12 @@ def _jar_report(report: Report) -> Callable[[str, int, int], None]:
     return told
 
 
-def _ensure_supervisor(wanted: list[Service], report: Report) -> None:
+def _ensure_supervisor(wanted: list[Service], report: Report, restart_changed: bool) -> None:
     local = [s for s in SERVICES.values() if s.name not in settings().outside]
     running = supervisor.is_running()
-    configuration = supervisor.write_configuration(local)
+    alive = {name for name, one in supervisor.processes().items() if one.state in supervisor.ALIVE}
+    may_change = {service.name for service in wanted} if restart_changed else set()
+    configuration = supervisor.write_configuration(local, kept=alive - may_change)
     if running:
         supervisor.apply_changes()
         return

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -45,8 +45,12 @@ class Process:
 # ---- its configuration -----------------------------------------------------------------------
 
 
-def write_configuration(services: Iterable[Service]) -> Path:
+def write_configuration(services: Iterable[Service], kept: Collection[str] = ()) -> Path:
     """Write data/run/supervisord.conf.
+
+    Args:
+        services: all that may run.
+        kept: the names of those that stay as they are, whatever has changed since they started.
 
     Raises:
         LabError: a path holds what supervisor's file format cannot.
@@ -65,15 +69,15 @@ def write_configuration(services: Iterable[Service]) -> Path:
         ),
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n",
-        *(_program(service, logs / f"{service.name}.log") for service in services),
+        *(_program(one, logs / f"{one.name}.log", one.name in kept) for one in services),
     ]
     return write_if_changed(run_folder() / "supervisord.conf", "\n".join(sections))
 
 
-def _program(service: Service, log: Path) -> str:
+def _program(service: Service, log: Path, kept: bool) -> str:
     return _section(
         f"program:{service.name}",
-        command=shlex.join(_launch(service)),
+        command=shlex.join(_launch(service, kept)),
         directory=str(ROOT),
         autostart="false",
         autorestart="true",
@@ -103,11 +107,15 @@ def _section(title: str, **options: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _launch(service: Service) -> list[str]:
+def _launch(service: Service, kept: bool) -> list[str]:
     """The command of `launch.py`; a digest makes supervisord see what changed in the file."""
-    given = {"command": service.command(), "environment": variables(service)}
-    text = json.dumps(given, indent=1, sort_keys=True)
-    path = write_if_changed(run_folder() / f"{service.name}.json", text)
+    path = run_folder() / f"{service.name}.json"
+    if kept and path.is_file():
+        text = path.read_text()
+    else:
+        given = {"command": service.command(), "environment": variables(service)}
+        text = json.dumps(given, indent=1, sort_keys=True)
+        write_if_changed(path, text)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return [sys.executable, "-ISB", str(LAUNCH), str(path), digest]
 
@@ -121,9 +129,16 @@ def variables(service: Service) -> dict[str, str]:
         **client_environment(found),
         **service.environment(),
         MARK: mark(service.name),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        "PATH": _path(),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _path() -> str:
+    """The search path with our Python first, and once: a service may itself start the lab."""
+    ours = str(Path(sys.executable).parent)
+    others = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part != ours]
+    return os.pathsep.join([ours, *others])
 
 
 def mark(service: str) -> str:

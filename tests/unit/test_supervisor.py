@@ -46,6 +46,24 @@ def test_a_changed_variable_changes_the_file(given: Given, tmp_path: Path) -> No
     assert supervisor.write_configuration([SERVICES["inbox"]]).read_text() != before
 
 
+def test_one_that_is_kept_does_not_change(given: Given, tmp_path: Path) -> None:
+    given(LAB_DATA=str(tmp_path / "data"))
+    before = supervisor.write_configuration([SERVICES["inbox"]]).read_text()
+    given(LAB_INBOX_PORT="8026")
+    kept = supervisor.write_configuration([SERVICES["inbox"]], kept=["inbox"])
+    assert kept.read_text() == before
+
+
+def test_a_service_that_starts_the_lab_changes_nothing(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JupyterLab's kernels have the search path that the lab gave to JupyterLab."""
+    given(LAB_DATA=str(tmp_path / "data"))
+    before = supervisor.variables(SERVICES["inbox"])
+    monkeypatch.setenv("PATH", before["PATH"])
+    assert supervisor.variables(SERVICES["inbox"])["PATH"] == before["PATH"]
+
+
 def test_only_the_owner_can_read_it(given: Given, tmp_path: Path) -> None:
     given(LAB_DATA=str(tmp_path / "data"))
     path = supervisor.write_configuration([SERVICES["inbox"]])
