@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.flows import Flow
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
-from prefect_dask import DaskTaskRunner
+from prefect_dask.task_runners import DaskTaskRunner
 
 from flows import congestionamento as crowded
 from flows import congestionamento_spark as with_spark
@@ -106,7 +106,7 @@ def test_a_partition_of_no_days_is_refused() -> None:
 def test_the_table_is_the_same_from_any_partitions(
     place: str, days: int, parts: int, within: int
 ) -> None:
-    report = run(place, ThreadPoolTaskRunner(max_workers=2), days, within)  # type: ignore[arg-type]
+    report = run(place, ThreadPoolTaskRunner(max_workers=2), days, within)
     assert written(report.path) == by_pandas(within)
     assert report.processes == {os.getpid()}
     tasks = orchestration.settled(report.run, parts + 1)

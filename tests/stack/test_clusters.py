@@ -13,7 +13,7 @@ import pytest
 
 from helpers.config import ROOT
 
-pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="Ray has no packages for this machine")
+WITH_RAY = pytest.mark.skipif(not find_spec("ray"), reason="Ray has no packages for this machine")
 
 # Starts one of them, says which processes there are and what they listen to, and waits.
 PROGRAM = """
@@ -38,7 +38,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("kind", ["dask", "ray"])
+@pytest.mark.parametrize("kind", ["dask", pytest.param("ray", marks=WITH_RAY)])
 @pytest.mark.parametrize("end", ["leaves", "is killed"])
 def test_it_listens_on_loopback_and_is_gone_when_its_process(
     kind: str, end: str, tmp_path: Any
