@@ -72,7 +72,8 @@ def closing(pasta: str = FOLDER, topico: str | None = None, prazo: float | None 
         announce(topico, "aberto")
     shops = wait_for_delivery(pasta, prazo)
     totals = [read_shop.submit(pasta, shop) for shop in shops]
-    total = add_up.submit(totals).result()
+    # A task takes futures, also in a list, for what they will be; its types do not say so.
+    total = add_up.submit(totals).result()  # type: ignore[arg-type]
     get_run_logger().info("Total: R$ %.2f", total)
     if topico:
         announce(topico, "fechado", total=total)

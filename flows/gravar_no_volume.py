@@ -24,6 +24,7 @@ def save(texto: str, pasta: str, usuario: int) -> str:
 
     Raises:
         PermissionError: the user may not write there.
+        OSError: the file cannot be written for another reason, such as a folder that is missing.
     """
     target = Path(pasta) / "total.csv"
     done = subprocess.run(
@@ -35,7 +36,8 @@ def save(texto: str, pasta: str, usuario: int) -> str:
         text=True,
     )
     if done.returncode:
-        raise PermissionError(done.stderr.strip().rsplit(": ", 1)[-1])
+        reason = done.stderr.strip().rsplit(": ", 1)[-1]
+        raise (PermissionError if reason == "Permission denied" else OSError)(reason)
     return str(target)
 
 

@@ -29,7 +29,8 @@ class PlainConsole(logging.StreamHandler[TextIO]):
 
     def __init__(self, **_: Any) -> None:
         logging.Handler.__init__(self)
-        self.in_notebook = "ipykernel" in sys.modules
+        ipython = sys.modules.get("IPython")
+        self.in_notebook = ipython is not None and ipython.get_ipython() is not None
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]

@@ -106,6 +106,8 @@ def lab(*arguments: str) -> str:
 def python(program: str, **variables: str) -> tuple[int, str]:
     """Run a Python program that uses the sandbox; its exit code, and the last line it printed.
 
+    Of Prefect's log it prints errors only, so that the line is the program's own.
+
     Args:
         program: what `python -c` takes.
         variables: environment variables it gets beside `environment()`, or in place of them.
@@ -113,7 +115,7 @@ def python(program: str, **variables: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
-        env={**environment(), **variables},
+        env={**environment(), "PREFECT_LOGGING_LEVEL": "ERROR", **variables},
         capture_output=True,
         text=True,
         timeout=COMMAND_SECONDS,
@@ -143,10 +145,12 @@ def _checked(*arguments: str) -> str:
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # A notebook asks the programs it starts for colours, which are unreadable as text.
+    plain = {name: value for name, value in environment().items() if "COLOR" not in name}
     return subprocess.run(
         [sys.executable, "-m", "helpers.cli", *arguments],
         cwd=ROOT,
-        env={**environment(), "COLUMNS": str(COLUMNS)},
+        env={**plain, "COLUMNS": str(COLUMNS)},
         capture_output=True,
         text=True,
         timeout=COMMAND_SECONDS,

@@ -10,7 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.stack.conftest import MARK, ROOT, SECONDS, Lab
+from helpers.config import ROOT
+from helpers.stack.supervisor import MARK
+from tests.stack.conftest import SECONDS, Lab
 
 pytestmark = pytest.mark.stack
 

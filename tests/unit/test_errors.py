@@ -53,6 +53,30 @@ def test_the_log_of_an_error_names_the_line_it_came_from() -> None:
 
 
 @pytest.mark.parametrize(
+    ("extra", "message", "line"),
+    [
+        (
+            {"flow_name": "ETL", "flow_run_name": "shy-cat"},
+            "Beginning flow run 'shy-cat' for flow 'ETL'",
+            "INFO | Flow 'ETL' - Beginning flow run for flow 'ETL'",
+        ),
+        (
+            {"flow_name": "ETL", "flow_run_name": "shy-cat", "task_run_name": "extrair-0a1"},
+            "Finished in state Completed()",
+            "INFO | Task 'extrair' - Finished in state Completed()",
+        ),
+        ({}, "hello", "INFO | x - hello"),
+    ],
+)
+def test_a_line_in_a_notebook_holds_neither_time_nor_random_names(
+    extra: dict[str, str], message: str, line: str
+) -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, message, None, None)
+    record.__dict__.update(extra)
+    assert run_log.notebook_line(record) == line
+
+
+@pytest.mark.parametrize(
     ("path", "parts"),
     [
         ("s3://raw/eventos", ("raw", "eventos")),
