@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -134,17 +135,20 @@ def _ensure_supervisor(wanted: list[Service], report: Report, restart_changed: b
 def _start(services: list[Service], report: Report) -> None:
     ready = {s.name: threading.Event() for s in services}
     give_up = threading.Event()
-    failures: list[LabError] = []
+    failures: dict[str, LabError] = {}
+
+    def hopeless(need: str) -> bool:
+        return give_up.is_set() or need in failures
 
     def bring_up(service: Service) -> None:
         try:
             for need in service.needs:
-                _await_need(service, ready[need], give_up)
+                _await_need(service, ready[need], partial(hopeless, need))
             _start_one(service, report, give_up)
             ready[service.name].set()
         except LabError as error:
             report(service.name, "failed")
-            failures.append(error)
+            failures[service.name] = error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
@@ -155,7 +159,7 @@ def _start(services: list[Service], report: Report) -> None:
             pool.shutdown(cancel_futures=True)
             raise
     if failures:
-        raise failures[0] if len(failures) == 1 else _together(failures)
+        raise _together(list(failures.values()))
 
 
 def _waves(services: list[Service]) -> tuple[list[Service], list[Service]]:
@@ -164,15 +168,17 @@ def _waves(services: list[Service]) -> tuple[list[Service], list[Service]]:
     return first, [s for s in services if s not in first]
 
 
-def _await_need(service: Service, ready: threading.Event, give_up: threading.Event) -> None:
+def _await_need(service: Service, ready: threading.Event, hopeless: Callable[[], bool]) -> None:
     deadline = time.monotonic() + settings().start_timeout
     needs = " and ".join(service.needs)
     while not ready.wait(POLL_SECONDS):
-        if give_up.is_set() or time.monotonic() > deadline:
+        if hopeless() or time.monotonic() > deadline:
             raise LabError(f"{service.name} was not started: it needs {needs}.")
 
 
 def _together(failures: list[LabError]) -> LabError:
+    if len(failures) == 1:
+        return failures[0]
     return LabError("\n\n".join(map(str, failures)))
 
 
