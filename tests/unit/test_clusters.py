@@ -12,8 +12,8 @@ from helpers.notebook import elsewhere
 
 def test_ray_writes_below_data_unless_a_socket_would_have_too_long_a_path() -> None:
     short, long = (
-        Path("/home/ana/dataflow-lab/data"),
-        Path("/home/ana/cursos/2026/dataflow-lab/data"),
+        Path("/srv/ana/dataflow-lab/data"),
+        Path("/srv/ana/cursos/2026/dataflow-lab/data"),
     )
     assert environment.ray_folder(Settings(data=short)) == short / "run"
     assert environment.ray_folder(Settings(data=long)) == Path("/tmp")
@@ -30,7 +30,7 @@ def test_ray_has_a_password_that_is_on_no_disk(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_password_of_ones_own_for_ray_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_AUTH_TOKEN")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/home/ana/token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/srv/ana/token")
     environment.apply()
     assert "RAY_AUTH_TOKEN" not in os.environ
 
