@@ -4,7 +4,8 @@
     DaskTaskRunner(address=cluster.scheduler_address)
 
 Both listen on loopback, write below `data/run`, and are gone when this process has ended, however
-it ended. Any number of processes may have theirs at the same time.
+it ended: if it is killed, two of Ray's processes go a minute later, for they try that long to
+report it. Any number of processes may have theirs at the same time.
 """
 
 from __future__ import annotations
