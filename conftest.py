@@ -7,6 +7,7 @@ in the environment choose another one.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ ROOT = Path(__file__).parent
 # Before anything reads the settings, and for every process the tests start.
 os.environ.setdefault("LAB_DATA", str(ROOT / "data" / "test-lab"))
 os.environ.setdefault("LAB_PORT_OFFSET", "10000")
+
+# Started in the background by a script, Ctrl-C would be ignored here and by all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from helpers.stack import lifecycle  # noqa: E402
 

@@ -206,7 +206,7 @@ def reset_all(report: Callable[[str, str], None]) -> None:
     data = settings().data
     if not data.is_dir():
         return
-    ours = {*SERVICES, "logs", "run", "runs", "bench", "test-lab", sandbox.FOLDER}
+    ours = {*SERVICES, "logs", "run", "runs", "bench", "labs", "class", "test-lab", sandbox.FOLDER}
     if strange := sorted(p.name for p in data.iterdir() if p.name not in ours):
         raise LabError(
             f"{data} holds what the lab did not write: {', '.join(strange[:5])}.",

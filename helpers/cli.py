@@ -33,6 +33,9 @@ class Lab(click.Group):
         except KeyboardInterrupt:
             _fail("\nStopped. What was started goes on: ./lab status shows it, ./lab down ends it,"
                   "\n./lab up goes on where it stopped.", 130)  # fmt: skip
+        finally:
+            # What is done cannot be stopped: while Python winds up, Ctrl-C would look like a crash.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -10,6 +10,7 @@ nor stops it.
 from __future__ import annotations
 
 import difflib
+import getpass
 import os
 import re
 from functools import cache
@@ -62,6 +63,14 @@ def _slack(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _user() -> str:
+    """The name of whoever is logged in; in a container there may be none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "learner"
+
+
 class Settings(BaseSettings):
     """All settings, each named `LAB_` and its name here in capitals."""
 
@@ -78,6 +87,9 @@ class Settings(BaseSettings):
     )
     port_offset: int = Field(
         0, ge=0, le=MOST_OFFSET, description="added to every port of a local server"
+    )
+    learner: str = Field(
+        default_factory=_user, min_length=1, description="who you are, in the labs"
     )
     start_timeout: float = Field(180, gt=0, description="seconds a service may take to be ready")
 

@@ -1,0 +1,45 @@
+"""What an answer may not do while it is tried: look up the solution, or start other programs.
+
+It keeps honest people honest, and stops what a learner would think of; it is no wall against
+native code. `labs/README.md` says what an instructor does who needs one.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from contextlib import suppress
+from typing import Any
+
+from helpers.config import ROOT, settings
+
+MEMORY = 4 * 1024**3
+"""Bytes that an answer may hold. Of address space, of which Python's libraries reserve a lot."""
+
+PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
+FILES = {"open", "os.listdir", "os.scandir", "os.link", "os.symlink", "os.rename"}
+
+
+def hidden_folders() -> tuple[str, ...]:
+    """Where solutions, checks, and other people's work are."""
+    folders = (ROOT / "labs" / "source", ROOT / "labs" / "checks", ROOT / "tests", ROOT / ".git")
+    return tuple(os.path.realpath(one) for one in (*folders, settings().data / "class"))
+
+
+def install() -> None:
+    """Watch this process from now on; there is no way to take it back."""
+    hidden = hidden_folders()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in PROGRAMS:
+            raise PermissionError("An answer starts no other programs.")
+        if event in FILES and arguments and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = os.path.realpath(os.fsdecode(arguments[0]))
+            if path.startswith(hidden):
+                raise PermissionError("An answer does not read the lab's solutions and checks.")
+
+    sys.addaudithook(hook)
+    # macOS knows the limit and does not set it.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
