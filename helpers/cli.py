@@ -14,6 +14,7 @@ import click
 
 from helpers.config import settings
 from helpers.errors import LabError
+from helpers.exercises import commands
 
 
 class Lab(click.Group):
@@ -199,6 +200,9 @@ def bench(rows: tuple[str, ...], file: Path | None) -> None:
     from helpers.bench import measure
 
     measure(rows, file)
+
+
+main.add_command(commands.group)
 
 
 if __name__ == "__main__":

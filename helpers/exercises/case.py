@@ -75,9 +75,20 @@ class Case:
         return outcome
 
     def call(
-        self, name: str, *arguments: Any, seconds: float = CALL_SECONDS, **keywords: Any
+        self,
+        name: str,
+        *arguments: Any,
+        seconds: float = CALL_SECONDS,
+        hint: str = "Run the call in a cell to see the whole error.",
+        **keywords: Any,
     ) -> Any:
         """Call an answer and return its value, as plain numbers, text, lists and dictionaries.
+
+        Args:
+            name: the answer's name in the notebook.
+            arguments: what it is called with; `keywords` likewise.
+            seconds: how long it may take; 60 by default.
+            hint: what to say if it raises; to look at the whole error by default.
 
         Raises:
             Wrong: it raised, is not written yet, did not end in time, or ended its process.
@@ -86,7 +97,7 @@ class Case:
         if outcome.error:
             said = _call(name, arguments, keywords)
             came = f"{outcome.error}: {shown(outcome.message, quoted=False)}"
-            raise Wrong(f"{said} returns", came, "Run the call in a cell to see the whole error.")
+            raise Wrong(f"{said} returns", came, hint)
         return outcome.value
 
     # ---- comparing ---------------------------------------------------------------------------

@@ -53,14 +53,15 @@ def preco_final(case: Case) -> None:
         hint = "The price times what is left of 100 %, rounded to two digits."
         case.equal(came, expected, f"preco_final({price}, {discount})", hint)
     _named(case, "Preço Final")
-    case.equal(
-        case.call("preco_final", 50), 50, "preco_final(50)", "Without a discount nothing changes."
-    )
+    hint = "Without a discount nothing changes: give `desconto` a default of 0."
+    case.equal(case.call("preco_final", 50, hint=hint), 50, "preco_final(50)", hint)
     hint = "A hint `float` takes text that is a number; `StrictFloat` or `isinstance` does not."
-    case.equal(case.call("preco_final", "20", desconto="50"), 10, "with numbers as text", hint)
-    for bounds in [(7, 0), (7, 100)]:
-        hint = "0 and 100 are allowed discounts: `ge` and `le`."
-        case.equal(case.call("preco_final", *bounds), 7 - bounds[1] / 100 * 7, str(bounds), hint)
+    came = case.call("preco_final", "20", desconto="50", hint=hint)
+    case.equal(came, 10, "with numbers as text", hint)
+    hint = "0 and 100 are allowed discounts: `ge` and `le`."
+    for discount, expected in [(0, 7), (100, 0)]:
+        came = case.call("preco_final", 7, discount, hint=hint)
+        case.equal(came, expected, f"preco_final(7, {discount})", hint)
     for wrong in [(0, 10), (-5, 10), (10, -1), (10, 101), ("caro", 0)]:
         _refused(case, wrong)
 
