@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     learner: str = Field(
         default_factory=_user, min_length=1, description="who you are, in the labs"
     )
+    instructor: bool = Field(
+        False, description="show the labs' solutions and checks in JupyterLab, to who teaches"
+    )
     start_timeout: float = Field(180, gt=0, description="seconds a service may take to be ready")
 
     prefect_port: Port = Field(4200, description="Prefect server")

@@ -73,6 +73,7 @@ def apply() -> None:
         from prefect.logging.configuration import PROCESS_LOGGING_CONFIG, setup_logging
 
         refresh_global_settings_context()
+        stop_heartbeats()
         # Else Prefect has its set-up of logging before it, or is in the midst of it: its console
         # handler is a class of this package, so it imports us.
         if PROCESS_LOGGING_CONFIG:
@@ -92,13 +93,17 @@ def _forget_extra_handlers() -> None:
 
 
 def stop_heartbeats() -> None:
-    """Have this process's flow runs send no heartbeats; no variable of Prefect's can say so.
+    """Have flow runs that are called in this process send no heartbeats.
 
-    They tell a server of runs that died without a word. A run whose end is awaited right here does
-    without, and its end comes sooner: Prefect 3.8 waits up to a second for the thread that sends
-    them.
+    They tell a server of runs that died without a word, and at the end of each run Prefect 3.8
+    waits up to a second for the thread that sends them. Whoever calls a flow sees how it ends. A
+    deployed run has nobody who watches, and sends them. No variable of Prefect's turns them off.
     """
     from prefect.context import GLOBAL_SETTINGS_CONTEXT
 
-    assert GLOBAL_SETTINGS_CONTEXT is not None
-    GLOBAL_SETTINGS_CONTEXT.settings.flows.heartbeat_frequency = None
+    if GLOBAL_SETTINGS_CONTEXT is not None and DEPLOYED_RUN not in os.environ:
+        GLOBAL_SETTINGS_CONTEXT.settings.flows.heartbeat_frequency = None
+
+
+DEPLOYED_RUN = "PREFECT__FLOW_RUN_ID"
+"""Set by Prefect in the process of a deployed run."""

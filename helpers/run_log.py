@@ -13,6 +13,7 @@ import traceback
 from types import TracebackType
 from typing import Any, TextIO
 
+from helpers import environment
 from helpers.config import ROOT
 
 
@@ -29,6 +30,8 @@ class PlainConsole(logging.StreamHandler[TextIO]):
 
     def __init__(self, **_: Any) -> None:
         logging.Handler.__init__(self)
+        # Prefect makes its handlers while it is imported; what comes before that cannot last.
+        environment.stop_heartbeats()
         ipython = sys.modules.get("IPython")
         self.in_notebook = ipython is not None and ipython.get_ipython() is not None
 

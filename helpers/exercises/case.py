@@ -50,7 +50,7 @@ class Case:
     # ---- calling the answer ------------------------------------------------------------------
 
     def attempt(
-        self, name: str, *arguments: Any, seconds: float = CALL_SECONDS, **keywords: Any
+        self, name: str, *arguments: Any, seconds: float | None = None, **keywords: Any
     ) -> Outcome:
         """Call an answer and return how it ended, also when it raised.
 
@@ -62,6 +62,7 @@ class Case:
         Raises:
             Wrong: it is not written yet, did not end in time, or ended its process.
         """
+        seconds = seconds or CALL_SECONDS
         outcome = self._answers.call(name, arguments, keywords, seconds)
         said = f"{_call(name, arguments, keywords)}"
         if outcome.error == "NotImplementedError":
@@ -78,7 +79,7 @@ class Case:
         self,
         name: str,
         *arguments: Any,
-        seconds: float = CALL_SECONDS,
+        seconds: float | None = None,
         hint: str = "Run the call in a cell to see the whole error.",
         **keywords: Any,
     ) -> Any:

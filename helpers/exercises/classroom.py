@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +93,9 @@ def grade(name: str, learners: Sequence[str] = ()) -> Iterator[tuple[str, float,
     api = course.api()
     _make_known(api, lab.name)
     for learner in learners or known:
-        done = api.autograde(lab.name, learner, force=True, create=True)
+        with warnings.catch_warnings():  # of nbgrader's own: on its database, on cells without id
+            warnings.simplefilter("ignore")
+            done = api.autograde(lab.name, learner, force=True, create=True)
         _succeed(done, f"the grading of {learner}'s {lab.name}")
         row = next(one for one in scores(lab.name) if one["learner"] == learner)
         yield learner, row["points"], row["most"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,7 +148,7 @@ def _run(
         resources={"metadata": {"path": str(file.parent)}},
     )
     try:
-        client.execute()
+        client.execute(stderr=subprocess.DEVNULL)  # of what is killed, its last words
     except CellTimeoutError:
         stopped = f"a cell had not ended after {CELL_SECONDS} s"
     except DeadKernelError:

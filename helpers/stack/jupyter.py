@@ -11,6 +11,9 @@ from helpers.config import ROOT, settings
 from helpers.stack.http import ask
 from helpers.stack.service import Service, write_if_changed
 
+HIDDEN = ["source", "checks", "__pycache__", "*.pyc", "*~", ".*"]
+"""What learners' file lists leave out: the labs' solutions and checks, and what is nobody's."""
+
 FIRST_PAGE = "/lab/tree/notebooks/00_start_here.ipynb"
 
 
@@ -58,6 +61,8 @@ class Jupyter(Service):
             "--LabApp.news_url=",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
+        if not settings().instructor:
+            options.append(f"--ContentsManager.hide_globs={HIDDEN}")
         as_root = ["--allow-root"] if os.geteuid() == 0 else []
         return [sys.executable, "-m", "jupyterlab", *options, *as_root]
 
@@ -66,6 +71,7 @@ class Jupyter(Service):
         return {
             "JUPYTER_TOKEN": self.token(),
             "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
+            "JUPYTER_CONFIG_PATH": str(ROOT / "labs"),  # nbgrader's, for its views
             "JUPYTER_DATA_DIR": str(self.folder / "data"),
             "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(self.folder / "settings"),

@@ -1,8 +1,5 @@
 """Each task takes what is right, however it is written, and refuses what is wrong, saying why."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from helpers.exercises import labs
@@ -48,16 +45,8 @@ HARM = {
 def test_an_answer_that_does_harm_is_told_and_harms_no_other(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from helpers.exercises import answers
-
     line, says = HARM[what]
-    monkeypatch.setattr(answers.Answers, "call", _short(answers.Answers.call))
+    monkeypatch.setattr("helpers.exercises.case.CALL_SECONDS", 5)
     bad = f"from prefect import flow\n\n@flow\ndef saudacao(nome):\n    {line}\n"
     assert says in trials.message("lab01_flows", "1a", trials.variables("lab01_flows", bad))
     assert trials.message("lab01_flows", "1a", trials.variables("lab01_flows")) == ""
-
-
-def _short(call: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, name, arguments, keywords, seconds: call(
-        self, name, arguments, keywords, min(seconds, 5)
-    )
