@@ -263,14 +263,8 @@ def same(one: Any, other: Any) -> bool:
 
 def shown(value: Any, quoted: bool = True) -> str:
     """A value for a message, cut where it is long."""
-    text = repr(value) if quoted and not _is_other(value) else str(value)
+    text = repr(value) if quoted else str(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
-
-
-def _is_other(value: Any) -> bool:
-    from helpers.exercises.values import Other
-
-    return isinstance(value, Other)
 
 
 def _call(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> str:

@@ -11,13 +11,13 @@ LONGEST = 10_000_000
 """Characters of JSON that an answer may return; a table of 100,000 rows is about as long."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Other:
     """A returned object that is no plain value, such as a `PrefectFuture`: its type's name."""
 
     kind: str
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"a {self.kind}"
 
 

@@ -16,6 +16,12 @@ def test_the_solution_earns_full_points(lab: str, key: str) -> None:
     assert trials.message(lab, key, trials.variables(lab), thorough=True) == ""
 
 
+@pytest.mark.parametrize(("lab", "key"), TASKS)
+def test_what_learners_get_earns_nothing(lab: str, key: str) -> None:
+    said = trials.message(lab, key, trials.variables(lab, trials.answer(lab, key, "release")))
+    assert "it is still to be written" in said
+
+
 @pytest.mark.parametrize("answer", KEPT, ids=str)
 def test_an_answer_is_judged_for_the_right_reason(answer: trials.Answer) -> None:
     said = trials.message(answer.lab, answer.task, trials.variables(answer.lab, answer.code))

@@ -51,6 +51,16 @@ def cells(lab: str, folder: str = "source") -> list[Any]:
     return found
 
 
+def answer(lab: str, key: str, folder: str = "source") -> str:
+    """What stands in the answer cell of a task."""
+    [cell] = [
+        one
+        for one in cells(lab, folder)
+        if one.metadata.get("nbgrader", {}).get("grade_id") == f"answer_{key}"
+    ]
+    return str(cell.source)
+
+
 def variables(lab: str, *changes: str) -> dict[str, Any]:
     """What the answer cells of a lab's source define, changed by other code."""
     names: dict[str, Any] = {"__name__": "__main__"}
