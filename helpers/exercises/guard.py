@@ -15,7 +15,7 @@ from typing import Any
 from helpers.config import ROOT, settings
 
 MEMORY = 4 * 1024**3
-"""Bytes that an answer may hold. Of address space, of which Python's libraries reserve a lot."""
+"""Bytes of data that an answer's process may hold, where the system can bound it (not macOS)."""
 
 PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
 FILES = {"open", "os.listdir", "os.scandir", "os.link", "os.symlink", "os.rename"}
@@ -24,7 +24,7 @@ FILES = {"open", "os.listdir", "os.scandir", "os.link", "os.symlink", "os.rename
 def hidden_folders() -> tuple[str, ...]:
     """Where solutions, checks, and other people's work are."""
     folders = (ROOT / "labs" / "source", ROOT / "labs" / "checks", ROOT / "tests", ROOT / ".git")
-    return tuple(os.path.realpath(one) for one in (*folders, settings().data / "class"))
+    return tuple(f"{os.path.realpath(one)}/" for one in (*folders, settings().data / "class"))
 
 
 def install() -> None:
@@ -36,10 +36,9 @@ def install() -> None:
             raise PermissionError("An answer starts no other programs.")
         if event in FILES and arguments and isinstance(arguments[0], str | bytes | os.PathLike):
             path = os.path.realpath(os.fsdecode(arguments[0]))
-            if path.startswith(hidden):
+            if f"{path}/".startswith(hidden):
                 raise PermissionError("An answer does not read the lab's solutions and checks.")
 
     sys.addaudithook(hook)
-    # macOS knows the limit and does not set it.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))

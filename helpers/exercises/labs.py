@@ -90,12 +90,20 @@ class Lab:
         task = self.find(key)
         name = new_name(self.name, key)
         seed = zlib.crc32(f"{self.name}/{key}".encode()) if thorough else None
-        with answers.running(dict(payloads), name) as running:
-            case = Case(name, running, thorough, seed)
-            try:
-                task.check(case)
-            finally:
-                case.clean()
+        try:
+            with answers.running(dict(payloads), name) as running:
+                case = Case(name, running, thorough, seed)
+                try:
+                    task.check(case)
+                finally:
+                    case.clean()
+        except (Wrong, LabError):
+            raise
+        except Exception as error:  # a check asks the services in many ways; all may fail
+            raise LabError(
+                f"{key} could not be tried: {type(error).__name__}: {error}",
+                "See whether all servers are well: ./lab status",
+            ) from error
 
 
 def names() -> list[str]:

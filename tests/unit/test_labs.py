@@ -6,7 +6,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from helpers.exercises import classroom, labs, stubs
+from helpers.errors import LabError
+from helpers.exercises import Case, classroom, labs, stubs
 from tests.labs import trials
 
 NAMES = labs.names()
@@ -64,6 +65,17 @@ def test_the_source_notebooks_are_as_nbgrader_reads_them() -> None:
     for name in NAMES:
         path = labs.FOLDER / "source" / name / f"{name}.ipynb"
         nbformat.validate(nbformat.read(path, as_version=4))
+
+
+def test_a_service_that_fails_is_no_fault_of_the_answer() -> None:
+    lab = labs.Lab("lab00_none", chapter="01_flows", needs=())
+
+    @lab.task("1a", answer="nothing", points=1, hint="")
+    def check(case: Case) -> None:
+        raise ConnectionRefusedError("nobody there")
+
+    with pytest.raises(LabError, match=r"1a could not be tried: .*nobody there\n.*lab status"):
+        lab.judge("1a", {}, thorough=False)
 
 
 @pytest.mark.parametrize("name", NAMES)
