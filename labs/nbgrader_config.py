@@ -1,5 +1,6 @@
 """nbgrader reads this file for its own commands and its views in JupyterLab."""
 
-from helpers.exercises.course import config
+from helpers.exercises import course
 
-get_config().merge(config())  # type: ignore[name-defined]  # noqa: F821 - nbgrader gives it
+course.prepare()
+get_config().merge(course.config())  # type: ignore[name-defined]  # noqa: F821 - nbgrader gives it

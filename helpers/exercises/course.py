@@ -77,14 +77,14 @@ def api(release: Path = FOLDER / "release") -> NbGraderAPI:
     from nbgrader.apps import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
 
-    folder().mkdir(parents=True, exist_ok=True)
-    _find_programs()
+    prepare()
     found = config(release)
     return NbGraderAPI(coursedir=CourseDirectory(config=found), config=found)
 
 
-def _find_programs() -> None:
-    """Let nbgrader find `alembic`, which makes its database, beside this Python."""
+def prepare() -> None:
+    """Make the folder of nbgrader's database, and let it find `alembic`, which makes it."""
+    folder().mkdir(parents=True, exist_ok=True)
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
