@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -83,8 +84,11 @@ def api(release: Path = FOLDER / "release") -> NbGraderAPI:
 
 
 def prepare() -> None:
-    """Make the folder of nbgrader's database, and let it find `alembic`, which makes it."""
-    folder().mkdir(parents=True, exist_ok=True)
+    """Make the folders nbgrader wants, and let it find `alembic`, which makes its database."""
+    exchange = folder() / "exchange"
+    exchange.mkdir(parents=True, exist_ok=True)
+    # nbgrader tells what happened in its answers; Prefect's handlers would print it once more.
+    logging.getLogger("traitlets").propagate = False
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])

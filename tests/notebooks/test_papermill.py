@@ -1,6 +1,7 @@
 """Every notebook through papermill, as `./lab run` does it: two at once, in shuffled order."""
 
 import random
+import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import nbformat
 import pytest
 
 from helpers import notebooks
+from helpers.config import ROOT, settings
 from helpers.errors import LabError
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
@@ -18,10 +20,15 @@ AT_ONCE = 2
 
 
 def run(path: Path) -> tuple[Path, bool]:
-    """Where the copy with the outputs is, and whether the notebook itself stayed as it was."""
+    """Where the copy with the outputs is, and whether the notebook itself stayed as it was.
+
+    In a process of its own: papermill changes the working folder of its process.
+    """
     before = path.read_bytes()
-    [(ran, target)] = notebooks.run([path])
-    return target, ran == path and path.read_bytes() == before
+    command = [sys.executable, "-m", "helpers.cli", "run", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return settings().data / "runs" / path.name, path.read_bytes() == before
 
 
 @pytest.fixture(scope="module")
