@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
+COURSE = {"flows", "notebooks"}
+"""Folders of tests that use the course's flows and their data."""
 
 # Before anything reads the settings, and for every process the tests start.
 os.environ.setdefault("LAB_DATA", str(ROOT / "data" / "test-lab"))
@@ -56,10 +58,26 @@ def _is_notebook_cell(item: pytest.Item) -> bool:
     return item.path.suffix == ".ipynb"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its lane: `-n 2 --dist loadgroup` runs the two side by side.
+
+    What uses the course's flows and their data is in one lane, one after the other.
+    """
+    for item in items:
+        found = COURSE.intersection(item.path.relative_to(ROOT).parts[:-1])
+        item.add_marker(pytest.mark.xdist_group("course" if found else "lab"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
-    """Bring the stack up before the first notebook: its cells take no fixtures."""
-    if any(map(_is_notebook_cell, session.items)) and not session.config.option.collectonly:
+    """Bring the stack up before the first notebook: its cells take no fixtures.
+
+    Also before the lanes, whose own processes then find it up and leave it up.
+    """
+    lanes = session.config.pluginmanager.hasplugin("dsession")
+    cells = any(map(_is_notebook_cell, session.items))
+    if (lanes or cells) and not session.config.option.collectonly:
         STACK.up()
     try:
         return (yield)
