@@ -6,6 +6,7 @@ again: some results may come twice, none is ever missing.
 
 from __future__ import annotations
 
+from collections import UserList
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import orjson
@@ -37,6 +38,10 @@ COLUMNS = (
 )
 
 
+class Messages(UserList[kafka.Record]):
+    """Messages as one thing: of a list, Prefect would look at each."""
+
+
 class Reject(NamedTuple):
     """A message that cannot be processed, and why."""
 
@@ -50,18 +55,18 @@ class Reject(NamedTuple):
 @task(name="Consumir Mensagens Kafka", cache_policy=NO_CACHE)
 def consume_messages(
     topico: str, limite: int = 100, grupo: str = GROUP, espera: float = 10.0
-) -> list[kafka.Record]:
+) -> Messages:
     """Read at most `limite` messages from where the group stands, and commit nothing."""
     consumer = kafka.consumer(grupo, **kafka.TAKING)
     try:
         consumer.assign(kafka.partitions(topico))
-        return kafka.take(consumer, limite, espera)
+        return Messages(kafka.take(consumer, limite, espera))
     finally:
         consumer.close()
 
 
 @task(name="Processar Mensagens", cache_policy=NO_CACHE)
-def process_messages(mensagens: list[kafka.Record]) -> tuple[list[Result], list[Reject]]:
+def process_messages(mensagens: Messages) -> tuple[list[Result], list[Reject]]:
     """Process each message; put those that cannot be processed aside, with the reason."""
     results: list[Result] = []
     rejects: list[Reject] = []
@@ -99,9 +104,7 @@ def publish_rejects(rejeitadas: list[Reject], topico: str, origem: str) -> int:
 
 
 @task(name="Confirmar Offsets", cache_policy=NO_CACHE)
-def commit_offsets(
-    mensagens: list[kafka.Record], topico: str, grupo: str = GROUP
-) -> dict[int, int]:
+def commit_offsets(mensagens: Messages, topico: str, grupo: str = GROUP) -> dict[int, int]:
     """Write down that the messages are done; return the next offset of each partition."""
     offsets: dict[int, int] = {}
     for message in mensagens:  # in the order of each partition, so the last one stays
@@ -139,11 +142,11 @@ def pipeline_kafka(
     messages = consume_messages(topico_entrada, limite, grupo, espera)
     if not messages:
         return 0
-    results, rejects = process_messages(as_one(messages))
+    results, rejects = process_messages(messages)
     published: int = publish_results(as_one(results), topico_saida)
     if rejects:
         publish_rejects(as_one(rejects), errors_of(topico_entrada), topico_entrada)
-    commit_offsets(as_one(messages), topico_entrada, grupo)
+    commit_offsets(messages, topico_entrada, grupo)
     get_run_logger().info(
         "%d read, %d published, %d put aside", len(messages), published, len(rejects)
     )

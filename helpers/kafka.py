@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 from helpers.config import settings
@@ -235,13 +237,14 @@ def take(receiver: Any, limit: int = 100, seconds: float = SECONDS) -> list[Reco
     wait_until, silent_until = now + seconds, now + SECONDS
     while len(records) < limit and (unread or not records):
         batch = receiver.consume(min(BATCH, limit - len(records)), PAUSE)
-        for message in batch:
-            if (error := message.error()) is None:
-                records.append(_record(message))
-            elif error.code() == KafkaError._PARTITION_EOF:
-                unread.discard(message.partition())
-            else:
-                raise LabError(f"Kafka, topic {message.topic()}: {error.str()}")
+        with _collector_paused():
+            for message in batch:
+                if (error := message.error()) is None:
+                    records.append(_record(message))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    unread.discard(message.partition())
+                else:
+                    raise LabError(f"Kafka, topic {message.topic()}: {error.str()}")
         now = time.monotonic()
         if batch:
             silent_until = now + SECONDS
@@ -250,6 +253,18 @@ def take(receiver: Any, limit: int = 100, seconds: float = SECONDS) -> list[Reco
         elif not unread and now > wait_until:
             break
     return records
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Make many records without Python's search for cycles, which took half of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _record(message: Any) -> Record:

@@ -6,6 +6,8 @@ comes in as bytes that only this process opens; what it returns goes out as JSON
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import multiprocessing
 import os
 import resource
@@ -51,7 +53,7 @@ class Answers:
     def call(
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], seconds: float
     ) -> Outcome:
-        """Call an answer, or read it if it is a value; at most `seconds`."""
+        """Call an answer, await it if it is async, read it if it is a value; at most `seconds`."""
         try:
             self._connection.send((name, arguments, keywords))
             if not self._connection.poll(seconds):
@@ -146,6 +148,8 @@ def _answer(
             answers[name] = cloudpickle.loads(payloads[name])
         answer = answers[name]
         value = answer(*arguments, **keywords) if callable(answer) else answer
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
         return values.dump((value, "", ""))
     except BaseException as error:  # a SystemExit is an answer's fault like any other
         return values.dump((None, type(error).__name__, str(error)[:2000]))
