@@ -226,6 +226,10 @@ class Case:
         """The name of a global concurrency limit of this trial alone."""
         return self._make("limits", self.name)
 
+    def tag(self) -> str:
+        """A tag of this trial alone, whose task runs may be limited."""
+        return self._make("tag_limits", f"{self.name}-etiqueta")
+
     def messages(self) -> str:
         """A path of the inbox of this trial alone, such as "/lab03-3d-…"."""
         return self._make("messages", f"/{self.name}")

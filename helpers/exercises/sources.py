@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from helpers import storage
@@ -50,9 +52,11 @@ class Source:
             OutOfReach: it is one of the calls that fail.
             Malformed: the same, for a source whose fault lasts.
         """
-        storage.write(f"{self.path}/{uuid.uuid4().hex}", "")
+        mark, began = f"{self.path}/{uuid.uuid4().hex}", time.time()
+        storage.write(mark, "")
         count = self.calls()
         time.sleep(self.seconds)
+        storage.write(mark, f"{began} {time.time()}")
         if count <= self.failures:
             raise (Malformed if self.lasting else OutOfReach)(f"call {count} failed")
         return self.value
@@ -60,3 +64,17 @@ class Source:
     def calls(self) -> int:
         """How often it was called."""
         return sum(1 for _ in storage.objects(f"{self.path}/"))
+
+    def spans(self) -> list[tuple[float, float]]:
+        """When each call that ended began and ended, in seconds since 1970, the first one first."""
+        bucket, _ = storage.split(self.path)
+        found = (one["Key"] for one in storage.objects(f"{self.path}/"))
+        marks = (storage.read(f"s3://{bucket}/{key}").split() for key in found)
+        return sorted((float(mark[0]), float(mark[1])) for mark in marks if mark)
+
+
+def most_at_once(sources: Iterable[Source]) -> int:
+    """The largest number of calls of these sources that were going on at the same moment."""
+    spans = [span for source in sources for span in source.spans()]
+    moves = [(began, 1) for began, _ in spans] + [(ended, -1) for _, ended in spans]
+    return max(accumulate(step for _, step in sorted(moves)), default=0)
