@@ -118,7 +118,7 @@ def destravar(run_id):
     return "Completed"
 
 
-# %% 9b wrong · resumes and waits for ever
+# %% 9b wrong · resumes, and waits in vain
 # says: Both may be wrong at once
 from helpers import orchestration
 
@@ -128,7 +128,7 @@ def destravar(run_id):
         run = api.read_flow_run(run_id)
         queue = api.read_work_queue_by_name(run.work_queue_name, "lab")
         api.update_work_queue(queue.id, is_paused=False)
-    return orchestration.finished(run_id, seconds=6).state_name
+    return orchestration.finished(run_id, seconds=6).state_name  # 40 in earnest
 
 
 # %% 9b wrong · sets the state
