@@ -42,6 +42,8 @@ class Stack:
         before = lifecycle.status()
         if all(one.ready for one in before):
             return
+        if "PYTEST_XDIST_WORKER" in os.environ and not any(one.ready for one in before):
+            pytest.fail("the stack, which is started before the lanes, is down")
         # One that was up in part is somebody's: it is completed, and left as it is at the end.
         self.started = self.started or not any(one.ready for one in before)
         lifecycle.up(report=_report, restart_changed=False)
