@@ -11,8 +11,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent
 COURSE = {"flows", "notebooks"}
@@ -60,15 +62,20 @@ def _is_notebook_cell(item: pytest.Item) -> bool:
     return item.path.suffix == ".ipynb"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test its lane: `-n 2 --dist loadgroup` runs the two side by side.
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]
+    """`-n 2` runs two lanes side by side, each in order.
 
-    What uses the course's flows and their data is in one lane, one after the other.
+    What uses the course's flows and their data is in one, and all else in the other.
     """
-    for item in items:
-        found = COURSE.intersection(item.path.relative_to(ROOT).parts[:-1])
-        item.add_marker(pytest.mark.xdist_group("course" if found else "lab"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        folders = Path(nodeid.split("::")[0]).parts[:-1]
+        return "course" if COURSE.intersection(folders) else "lab"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    return Lanes(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -212,24 +212,6 @@ def consultar(fontes: list, limite: str):
         return [consulta(fonte) for fonte in fontes]
 
 
-# %% 5c wrong · the slot is given back before the call
-# says: a colleague's program holds one
-from prefect import flow, task, unmapped
-from prefect.concurrency.sync import concurrency
-
-
-@task(name="consulta")
-def consulta(fonte, limite: str):
-    with concurrency(limite, strict=True):
-        pass
-    return fonte()
-
-
-@flow(name="Consultar")
-def consultar(fontes: list, limite: str):
-    return consulta.map(fontes, unmapped(limite)).result()
-
-
 # %% 5d right · tagged by the context
 from prefect import flow, tags, task
 
