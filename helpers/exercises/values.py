@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 LONGEST = 10_000_000
 """Characters of JSON that an answer may return; a table of 100,000 rows is about as long."""
@@ -22,7 +23,7 @@ class Other:
 
 
 def dump(value: Any) -> str:
-    """A value as JSON: numbers, text, lists, dictionaries, dates as ISO text, tables as rows.
+    """A value as JSON: numbers, text, lists, dictionaries, dates as ISO text, ids as text, tables as rows.
 
     Raises:
         ValueError: it is longer than `LONGEST`, or holds itself.
@@ -57,6 +58,8 @@ def _plain(value: Any, depth: int) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, UUID):
+        return str(value)
     return _from_library(value, depth)
 
 

@@ -64,6 +64,22 @@ async def publicar(nome: str, destino: str):
     etl.adeploy(nome, work_pool_name="lab", **given)
 
 
+# %% 4a wrong · an id of its own making
+# says: return it on
+from uuid import uuid4
+
+from prefect import flow
+
+from helpers.config import ROOT
+
+
+async def publicar(nome: str, destino: str):
+    etl = await flow.from_source(str(ROOT), entrypoint="flows/etl_simples.py:etl_pipeline")
+    given = {"parameters": {"destination": destino}, "tags": ["produção", "etl"]}
+    await etl.adeploy(nome, work_pool_name="lab", **given)
+    return uuid4()
+
+
 # %% 4b right · the days by name
 from prefect import flow
 from helpers.config import ROOT
