@@ -29,6 +29,9 @@ CALL_SECONDS = 60.0
 COMPUTING_SECONDS = 600
 """After so much computing the process is ended, even if the one that started it is gone."""
 
+OF_THE_NOTEBOOK = ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
+"""What MLflow leaves in the environment of whoever chose an experiment: not the answer's choice."""
+
 PRELOADED = ("helpers.exercises.answers", "prefect.flows", "prefect.task_runners", "pandas")
 
 
@@ -122,6 +125,8 @@ def _serve(connection: Connection, payloads: dict[str, bytes], tag: str, folder:
         os.dup2(nowhere, descriptor)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - lives as long as the process
     os.chdir(folder)
+    for name in OF_THE_NOTEBOOK:
+        os.environ.pop(name, None)
     guard.install()
     answers: dict[str, Any] = {}
     with prefect.tags(tag):

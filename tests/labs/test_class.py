@@ -82,8 +82,8 @@ def test_a_class_is_collected_graded_and_given_feedback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(course, "folder", lambda: tmp_path / "class")
-    monkeypatch.setattr(grading, "CELL_SECONDS", 20)
-    monkeypatch.setattr("helpers.exercises.case.CALL_SECONDS", 15)
+    monkeypatch.setattr(grading, "CELL_SECONDS", 30)
+    monkeypatch.setattr("helpers.exercises.case.CALL_SECONDS", 20)
     hand_in(tmp_path / "handed in")
 
     said = lab("class", "collect", "1", str(tmp_path / "handed in"))
