@@ -14,8 +14,6 @@ CHECKS = (
     ("mypy",),
 )
 QUICK = ("tests/unit",)
-LANES = ("-n", "2")
-"""Two lanes side by side; what goes into which stands in conftest.py."""
 
 
 def check(quick: bool, arguments: Sequence[str]) -> int:
@@ -27,7 +25,7 @@ def check(quick: bool, arguments: Sequence[str]) -> int:
     if quick:
         tests += QUICK
     elif not arguments:
-        tests += ["--nbval", *LANES]
+        tests += ["--nbval"]
     steps = [tests] if arguments else [*CHECKS, tests]
     codes = [_run(step) for step in steps]
     return next((code for code in codes if code), 0)
