@@ -88,25 +88,53 @@ def read_parquet(path: str) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
-def read_delta(path: str) -> pd.DataFrame:
-    """A Delta table, read by delta-rs: a second opinion on what Spark wrote.
+def delta_table(path: str) -> Any:
+    """A Delta table opened by delta-rs, without Spark: its rows, versions and history.
 
     Raises:
         TableNotFoundError: there is none (`deltalake.exceptions`).
     """
     from deltalake import DeltaTable
 
+    return DeltaTable(_for_delta(path), storage_options=_delta_options())
+
+
+def read_delta(path: str) -> pd.DataFrame:
+    """A Delta table, read by delta-rs: a second opinion on what Spark wrote.
+
+    Raises:
+        TableNotFoundError: there is none (`deltalake.exceptions`).
+    """
+    table: pd.DataFrame = delta_table(path).to_pandas()
+    return table
+
+
+def write_delta(path: str, table: pd.DataFrame) -> str:
+    """Make rows the next version of a Delta table, in place of those it has; return its path.
+
+    For one writer at a time: Spark, beside it, keeps its own order of commits.
+    """
+    from deltalake import write_deltalake
+
+    options = _delta_options() | {"AWS_S3_ALLOW_UNSAFE_RENAME": "true"}
+    write_deltalake(_for_delta(path), table, mode="overwrite", storage_options=options)
+    return path
+
+
+def _for_delta(path: str) -> str:
+    bucket, key = split(path)
+    return f"s3://{bucket}/{key}"
+
+
+def _delta_options() -> dict[str, str]:
     found = settings()
-    options = {
+    return {
         "AWS_ENDPOINT_URL": found.s3,
         "AWS_ACCESS_KEY_ID": found.s3_access_key,
         "AWS_SECRET_ACCESS_KEY": found.s3_secret_key,
         "AWS_REGION": "us-east-1",
         "AWS_ALLOW_HTTP": "true",
     }
-    bucket, key = split(path)
-    table: pd.DataFrame = DeltaTable(f"s3://{bucket}/{key}", storage_options=options).to_pandas()
-    return table
 
 
 def write(path: str, content: bytes | str) -> str:
