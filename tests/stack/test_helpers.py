@@ -58,6 +58,18 @@ def test_parquet_files_under_a_path_are_one_table(prefix: str) -> None:
         storage.read_parquet(f"{prefix}/nada")
 
 
+def test_a_delta_table_is_written_and_read_without_spark_and_keeps_its_versions(
+    prefix: str,
+) -> None:
+    for rows in ([1, 2], [3]):
+        assert storage.write_delta(f"{prefix}/d", pd.DataFrame({"n": rows})) == f"{prefix}/d"
+    assert list(storage.read_delta(f"{prefix}/d")["n"]) == [3]
+    table = storage.delta_table(f"{prefix}/d")
+    assert table.version() == 1
+    table.load_as_version(0)
+    assert sorted(table.to_pandas()["n"]) == [1, 2]
+
+
 def test_a_wrong_password_is_refused() -> None:
     import boto3
     from botocore.exceptions import ClientError
