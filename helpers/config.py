@@ -94,6 +94,12 @@ class Settings(BaseSettings):
     instructor: bool = Field(
         False, description="show the labs' solutions and checks in JupyterLab, to who teaches"
     )
+    class_data: Folder | None = Field(
+        None, description="folder of submissions, grades and feedback in place of data/class"
+    )
+    answer_seconds: float = Field(
+        60, gt=0, description="seconds a cell of a submission, or a call of an answer, may take"
+    )
     start_timeout: float = Field(180, gt=0, description="seconds a service may take to be ready")
 
     prefect_port: Port = Field(4200, description="Prefect server")

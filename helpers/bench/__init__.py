@@ -84,6 +84,10 @@ MEASUREMENTS = {
     "papermill": Measurement(
         "all notebooks by papermill", "the sum of their cells' own time", "s", 1.3, "course"
     ),
+    "submission": Measurement(
+        "a submission of lab 1 graded, of four in a run", "the notebook's own execution",
+        "s", 1.5, "submission",
+    ),
     "set-up": Measurement(
         "set-up from empty caches", "the downloads alone", "s", 1.5, "setup"
     ),

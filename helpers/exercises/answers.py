@@ -23,9 +23,6 @@ from typing import Any
 
 from helpers.exercises import values
 
-CALL_SECONDS = 60.0
-"""How long one call of an answer may take."""
-
 COMPUTING_SECONDS = 600
 """After so much computing the process is ended, even if the one that started it is gone."""
 
@@ -88,7 +85,7 @@ def running(payloads: dict[str, bytes], tag: str) -> Iterator[Answers]:
     ours, theirs = context.Pipe()
     with tempfile.TemporaryDirectory(prefix="answer-", ignore_cleanup_errors=True) as folder:
         process = context.Process(target=_serve, args=(theirs, payloads, tag, folder), daemon=True)
-        with _without_main():
+        with without_main():
             process.start()
         theirs.close()
         answers = Answers(process, ours)
@@ -99,8 +96,8 @@ def running(payloads: dict[str, bytes], tag: str) -> Iterator[Answers]:
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
-    """Keep multiprocessing from loading the main program (a kernel, pytest) in the process."""
+def without_main() -> Iterator[None]:
+    """Meanwhile keep multiprocessing from loading the main program (a kernel, pytest) in the process."""
     main = sys.modules["__main__"]
     kept = {name: vars(main).pop(name, None) for name in ("__spec__", "__file__")}
     main.__spec__ = None

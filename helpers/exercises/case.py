@@ -13,8 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from helpers import wait
+from helpers.config import settings
 from helpers.errors import LabError
-from helpers.exercises.answers import CALL_SECONDS, Answers, Outcome
+from helpers.exercises.answers import Answers, Outcome
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, TaskRun
@@ -57,12 +58,12 @@ class Case:
         Args:
             name: the answer's name in the notebook.
             arguments: what it is called with; `keywords` likewise.
-            seconds: how long it may take; 60 by default.
+            seconds: how long it may take; `LAB_ANSWER_SECONDS`, 60, by default.
 
         Raises:
             Wrong: it is not written yet, did not end in time, or ended its process.
         """
-        seconds = seconds or CALL_SECONDS
+        seconds = seconds or settings().answer_seconds
         outcome = self._answers.call(name, arguments, keywords, seconds)
         said = f"{_call(name, arguments, keywords)}"
         if outcome.error == "NotImplementedError":
@@ -88,7 +89,7 @@ class Case:
         Args:
             name: the answer's name in the notebook.
             arguments: what it is called with; `keywords` likewise.
-            seconds: how long it may take; 60 by default.
+            seconds: how long it may take; `LAB_ANSWER_SECONDS`, 60, by default.
             hint: what to say if it raises; to look at the whole error by default.
 
         Raises:

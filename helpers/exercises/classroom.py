@@ -7,12 +7,16 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import LabError
 from helpers.exercises import course, labs
+from helpers.exercises.answers import without_main
 
 LARGEST = 5_000_000
 """Bytes of a submitted notebook; a lab's own has about 20,000."""
@@ -66,12 +70,18 @@ def submitted(lab: str) -> list[str]:
     return sorted(path.parent.name for path in found.glob(f"*/{lab}"))
 
 
-def grade(name: str, learners: Sequence[str] = ()) -> Iterator[tuple[str, float, float]]:
+def grade(
+    name: str, learners: Sequence[str] = (), at_once: int = 2
+) -> Iterator[tuple[str, float, float]]:
     """Grade a lab's submissions on the live services; yield learner, points, and most points.
+
+    They come as they are ready.
 
     Args:
         name: the lab, by name or number.
         learners: whose; by default everybody's that was collected.
+        at_once: how many are graded side by side, each in a process of its own; 2 by default,
+            so that one that waits for its bound does not hold up the class.
 
     Raises:
         LabError: there is no such lab or submission, or a service does not work.
@@ -92,13 +102,37 @@ def grade(name: str, learners: Sequence[str] = ()) -> Iterator[tuple[str, float,
     require(*lab.needs)
     api = course.api()
     _make_known(api, lab.name)
-    for learner in learners or known:
-        with warnings.catch_warnings():  # of nbgrader's own: on its database, on cells without id
-            warnings.simplefilter("ignore")
-            done = api.autograde(lab.name, learner, force=True, create=True)
+    for learner, done in _graded(lab.name, learners or known, at_once):
         _succeed(done, f"the grading of {learner}'s {lab.name}")
         row = next(one for one in scores(lab.name) if one["learner"] == learner)
         yield learner, row["points"], row["most"]
+
+
+def _graded(
+    lab: str, learners: Sequence[str], at_once: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each learner, as theirs is graded, and what nbgrader says of it."""
+    with ProcessPoolExecutor(at_once, get_context("spawn")) as pool:
+        with without_main():
+            jobs = {pool.submit(_grade, lab, one): one for one in learners}
+        try:
+            for job in as_completed(jobs):
+                yield jobs[job], job.result()
+        except BrokenProcessPool:
+            raise LabError(
+                f"A process that graded {lab} was ended from outside, perhaps for want of memory.",
+                f"./lab class grade {lab}",
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _grade(lab: str, learner: str) -> dict[str, Any]:
+    """Grade one submission; return what nbgrader says of it."""
+    with warnings.catch_warnings():  # of nbgrader's own: on its database, on cells without id
+        warnings.simplefilter("ignore")
+        done = course.api().autograde(lab, learner, force=True, create=True)
+    return {key: done.get(key) for key in ("success", "error", "log")}
 
 
 def feedback(name: str) -> Iterator[Path]:

@@ -22,8 +22,8 @@ COURSE = "dataflow-lab"
 
 
 def folder() -> Path:
-    """Where submissions, grades and feedback are: `data/class`."""
-    return settings().data / "class"
+    """Where submissions, grades and feedback are: `LAB_CLASS_DATA`, or else `data/class`."""
+    return settings().class_data or settings().data / "class"
 
 
 def config(release: Path = FOLDER / "release") -> Config:

@@ -20,10 +20,10 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from helpers.config import settings
 from helpers.exercises import labs, learner
 from helpers.exercises.case import Wrong
 
-CELL_SECONDS = 60
 GUARD = "from helpers.exercises import guard; guard.install()"
 EXPORT = "from helpers.exercises import grading; grading.export({names!r}, {file!r}, globals())"
 
@@ -94,7 +94,8 @@ def verdict(lab: labs.Lab, task: labs.Task, packed: dict[str, bytes | str]) -> N
 def answers(nb: NotebookNode, names: Sequence[str]) -> dict[str, bytes | str]:
     """Run a submission in a kernel of its own; return its answers, or why one is missing.
 
-    A cell that ends the kernel, or takes longer than 60 s, is left out and the rest run again.
+    A cell that ends the kernel, or takes longer than `LAB_ANSWER_SECONDS`, is left out and the
+    rest run again.
     Outputs are stored in the notebook.
     """
     left_out: dict[int, str] = {}
@@ -140,7 +141,7 @@ def _run(
 
     client = NotebookClient(
         copy,
-        timeout=CELL_SECONDS,
+        timeout=settings().answer_seconds,
         allow_errors=True,
         record_timing=False,
         coalesce_streams=True,
@@ -150,7 +151,7 @@ def _run(
     try:
         client.execute(stderr=subprocess.DEVNULL)  # of what is killed, its last words
     except CellTimeoutError:
-        stopped = f"a cell had not ended after {CELL_SECONDS} s"
+        stopped = f"a cell had not ended after {settings().answer_seconds:.0f} s"
     except DeadKernelError:
         stopped = "a cell ended the notebook's process"
     else:

@@ -12,7 +12,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from helpers.config import ROOT, settings
+from helpers.config import ROOT
+from helpers.exercises import course
 
 MEMORY = 4 * 1024**3
 """Bytes of data that an answer's process may hold, where the system can bound it (not macOS)."""
@@ -24,7 +25,7 @@ FILES = {"open", "os.listdir", "os.scandir", "os.link", "os.symlink", "os.rename
 def hidden_folders() -> tuple[str, ...]:
     """Where solutions, checks, and other people's work are."""
     folders = (ROOT / "labs" / "source", ROOT / "labs" / "checks", ROOT / "tests", ROOT / ".git")
-    return tuple(f"{os.path.realpath(one)}/" for one in (*folders, settings().data / "class"))
+    return tuple(f"{os.path.realpath(one)}/" for one in (*folders, course.folder()))
 
 
 def install() -> None:

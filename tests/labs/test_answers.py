@@ -49,11 +49,10 @@ HARM = {
 
 @pytest.mark.parametrize("what", HARM)
 def test_an_answer_that_does_harm_is_told_and_harms_no_other(
-    what: str, monkeypatch: pytest.MonkeyPatch
+    what: str,
 ) -> None:
     line, says = HARM[what]
     bad = f"from prefect import flow\n\n@flow\ndef saudacao(nome):\n    {line}\n"
-    with monkeypatch.context() as patch:
-        patch.setattr("helpers.exercises.case.CALL_SECONDS", 10)
+    with trials.setting("LAB_ANSWER_SECONDS", 10):
         assert says in trials.message("lab01_flows", "1a", trials.variables("lab01_flows", bad))
     assert trials.message("lab01_flows", "1a", trials.variables("lab01_flows")) == ""

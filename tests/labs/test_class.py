@@ -2,7 +2,8 @@
 
 import copy
 import csv
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.cli import main
-from helpers.exercises import classroom, course, grading
+from helpers.exercises import classroom, labs
+from helpers.stack import lifecycle
 from tests.labs import trials
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
@@ -54,7 +56,7 @@ def unchanged(cells: list[Any]) -> None:
     """Nothing but the answers."""
 
 
-CLASS: dict[str, tuple[dict[str, str], Callable[[list[Any]], None], float]] = {
+SPECIAL: dict[str, tuple[dict[str, str], Callable[[list[Any]], None], float]] = {
     "ana": (SOLUTION, unchanged, 10),
     "bia": ({}, unchanged, 0),
     "caio": ({"answer_1a": SOLUTION["answer_1a"]}, swapped_ids, 1),
@@ -64,6 +66,23 @@ CLASS: dict[str, tuple[dict[str, str], Callable[[list[Any]], None], float]] = {
     "gil": ({}, fake_checks, 0),
 }
 """Each learner's answers, what else they did, and the points that earns."""
+
+
+def mixed(number: int) -> tuple[dict[str, str], Callable[[list[Any]], None], float]:
+    """Answers of one more learner: to each task the solution, or one of those kept as wrong."""
+    chance = random.Random(number)
+    answers, points = dict(SOLUTION), 10.0
+    for key, task in labs.find(LAB).tasks.items():
+        wrong = [one for one in trials.kept() if (one.lab, one.task) == (LAB, key)]
+        one = chance.choice(wrong)
+        if chance.random() < 0.5:
+            answers[f"answer_{key}"] += f"\n\n\n{one.code}"
+            points -= 0 if one.right else task.points
+    return answers, unchanged, points
+
+
+CLASS = SPECIAL | {f"learner{number:02}": mixed(number) for number in range(30 - len(SPECIAL))}
+"""Thirty learners."""
 
 
 def hand_in(folder: Path) -> None:
@@ -78,22 +97,28 @@ def hand_in(folder: Path) -> None:
     (folder / "hugo" / f"{LAB}.ipynb").write_text("not a notebook")
 
 
-def test_a_class_is_collected_graded_and_given_feedback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(course, "folder", lambda: tmp_path / "class")
-    monkeypatch.setattr(grading, "CELL_SECONDS", 30)
-    monkeypatch.setattr("helpers.exercises.case.CALL_SECONDS", 20)
-    hand_in(tmp_path / "handed in")
+@pytest.fixture
+def class_data(tmp_path: Path) -> Iterator[Path]:
+    with (
+        trials.setting("LAB_CLASS_DATA", tmp_path / "class"),
+        trials.setting("LAB_ANSWER_SECONDS", 30),
+    ):
+        yield tmp_path
 
-    said = lab("class", "collect", "1", str(tmp_path / "handed in"))
+
+def test_a_class_is_collected_graded_and_given_feedback(class_data: Path) -> None:
+    hand_in(class_data / "handed in")
+    before = {one.name: one.pid for one in lifecycle.status()}
+
+    said = lab("class", "collect", "1", str(class_data / "handed in"))
     assert "hugo: is no notebook" in said
     assert classroom.submitted(LAB) == sorted(CLASS)
     said = lab("class", "grade", "1")
-    for learner, (_, _, points) in CLASS.items():
-        assert f"{learner}: {points:g} of 10" in said
-    lab("class", "export", "1", str(tmp_path / "grades.csv"))
-    with (tmp_path / "grades.csv").open() as file:
+    graded = dict(line.split(": ") for line in said.splitlines() if line.endswith(" of 10"))
+    assert graded == {one: f"{points:g} of 10" for one, (_, _, points) in CLASS.items()}
+    assert {one.name: one.pid for one in lifecycle.status() if one.ready} == before
+    lab("class", "export", "1", str(class_data / "grades.csv"))
+    with (class_data / "grades.csv").open() as file:
         rows = {row["learner"]: row for row in csv.DictReader(file)}
     assert {one: float(row["points"]) for one, row in rows.items()} == {
         one: points for one, (_, _, points) in CLASS.items()

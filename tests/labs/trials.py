@@ -1,12 +1,16 @@
 """The solutions of the labs, and the answers kept beside them, ready to be tried."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 
+from helpers.config import settings
 from helpers.exercises import labs, learner
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -83,3 +87,13 @@ def message(lab: str, key: str, names: dict[str, Any], thorough: bool = False) -
     except labs.Wrong as wrong:
         return learner.message(found, task, wrong, tries=2)
     return ""
+
+
+@contextmanager
+def setting(name: str, value: object) -> Iterator[None]:
+    """Meanwhile a setting is another one, here and in the processes that start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name, str(value))
+        settings.cache_clear()
+        yield
+    settings.cache_clear()
