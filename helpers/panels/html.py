@@ -1,0 +1,31 @@
+"""Pieces of HTML that panels are made of. What comes from data is escaped by markupsafe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+
+def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
+    """A table with a caption; a cell that is `Markup` stays as it is."""
+    head = Markup("").join(Markup("<th scope='col'>{}</th>").format(name) for name in columns)
+    body = Markup("").join(
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(Markup("<td>{}</td>").format(value) for value in row)
+        )
+        for row in rows
+    )
+    return Markup(
+        "<table><caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table>"
+    ).format(caption, head, body)
+
+
+def note(text: str) -> Markup:
+    """A remark, such as that there is nothing to show."""
+    return Markup("<p class='lab-note'>{}</p>").format(text)
+
+
+def lines(caption: str, rows: Iterable[Sequence[object]]) -> str:
+    """The plain text of a table: a caption, then a line a row."""
+    return "\n".join([caption, *("  ".join(str(value) for value in row) for row in rows)])

@@ -1,0 +1,130 @@
+"""What all panels share: they look at a service now and then, and stop when nobody watches.
+
+The drawing is HTML made here and shown by one small view (`view.js`), built on anywidget: it
+needs no build step and no network, and tells the kernel when a page no longer shows it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import anywidget
+import traitlets
+from ipywidgets import VBox, Widget
+from markupsafe import Markup
+
+from helpers.errors import LabError
+from helpers.panels import kernel
+
+Found = TypeVar("Found")
+
+UNSEEN_SECONDS = 15.0
+"""So long after a page last said that it shows a panel, the panel stops looking; the page says
+so every five seconds."""
+
+HERE = Path(__file__).parent
+
+
+class View(anywidget.AnyWidget):
+    """HTML in a page, changed from here."""
+
+    _esm = HERE / "view.js"
+    _css = HERE / "view.css"
+    content = traitlets.Unicode().tag(sync=True)
+
+
+class Panel(Generic[Found]):
+    """A live view of something, shown by naming it at the end of a cell.
+
+    While a page shows it, it looks again every `every` seconds. It stops by itself when its output
+    is cleared or the page is closed, goes on when it is shown again, and ends with `close()`.
+    Where no page is, as on paper, it is a table or text as of that moment.
+    """
+
+    every = 1.0
+    """Seconds from one look to the next."""
+
+    def __init__(self) -> None:
+        self.view = View()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._looking = threading.Lock()
+        self._seen = 0.0
+        self.view.on_msg(self._told)
+
+    # ---- what each panel says ----------------------------------------------------------------
+
+    def look(self) -> Found:
+        """Ask the service; bounded in time.
+
+        Raises:
+            LabError: it does not answer.
+        """
+        raise NotImplementedError
+
+    def draw(self, found: Found) -> Markup:
+        """What was found, as HTML; data is shown as text."""
+        raise NotImplementedError
+
+    def text(self, found: Found) -> str:
+        """What was found, as plain text."""
+        raise NotImplementedError
+
+    def controls(self) -> list[Widget]:
+        """Widgets above the view; none by default."""
+        return []
+
+    # ---- the life of a panel -----------------------------------------------------------------
+
+    @property
+    def watched(self) -> bool:
+        """Whether a page shows it. While a cell runs, no page can be heard, and it may."""
+        return kernel.busy() or time.monotonic() - self._seen < UNSEEN_SECONDS
+
+    def refresh(self) -> str:
+        """Look now, show what was found; return it as plain text."""
+        with self._looking:
+            try:
+                found = self.look()
+                content, text = self.draw(found), self.text(found)
+            except Exception as error:  # whatever a service or its client does wrong
+                text = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+                content = Markup("<p role='alert'>{}</p>").format(text)
+            if not self._closed.is_set() and self.view.content != content:
+                self.view.content = str(content)
+        return text
+
+    def close(self) -> None:
+        """Take it off the page; nothing is asked of a service any more."""
+        self._closed.set()
+        self.view.close()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join(10)
+
+    def _told(self, _: Any, message: dict[str, Any], __: Any) -> None:
+        if message.get("kind") == "gone":
+            self._seen = 0.0
+        elif message.get("kind") == "seen":
+            self._watch()
+
+    def _watch(self) -> None:
+        """Be awake for a while; a thread looks as long as somebody watches."""
+        self._seen = time.monotonic()
+        if not self._closed.is_set() and not (self._thread and self._thread.is_alive()):
+            name = f"panel {type(self).__name__}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closed.wait(self.every) and self.watched:
+            self.refresh()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        text = self.refresh()
+        self._watch()
+        shown = VBox([*self.controls(), self.view])
+        bundle = dict(shown._repr_mimebundle_())
+        return {**bundle, "text/plain": text, "text/html": self.view.content}
