@@ -35,9 +35,9 @@ def main() -> None:
     solved = ROOT / "labs" / "source" / LAB / f"{LAB}.ipynb"
     with tempfile.TemporaryDirectory() as folder:
         for number in range(COUNT):
-            learner = Path(folder) / f"bench{number}"
-            learner.mkdir()
-            nbformat.write(nbformat.read(solved, as_version=4), learner / f"{LAB}.ipynb")
+            handed_in = Path(folder) / f"bench{number}" / f"{LAB}.ipynb"
+            handed_in.parent.mkdir()
+            nbformat.write(nbformat.read(solved, as_version=4), handed_in)
         list(classroom.collect(LAB, Path(folder)))
     learners = [f"bench{number}" for number in range(COUNT)]
     began = time.monotonic()

@@ -79,6 +79,5 @@ def progress() -> None:
 
     table = Table("learner", "lab", "task", "state", "failed tries", "last try", box=None)
     for one in kept.everyone():
-        state = "passed" if one.passed else "stuck" if one.tries > 1 else "begun"
-        table.add_row(one.learner, one.lab, one.task, state, str(one.tries), one.last)
+        table.add_row(one.learner, one.lab, one.task, one.state, str(one.tries), one.last)
     console.print(table if table.row_count else "Nobody has checked a task yet.")

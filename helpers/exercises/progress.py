@@ -26,6 +26,11 @@ class Standing:
     last: str
     """When it was last tried, ISO 8601, UTC."""
 
+    @property
+    def state(self) -> str:
+        """passed, begun, or stuck after the second try that failed."""
+        return "passed" if self.passed else "stuck" if self.tries > 1 else "begun"
+
 
 def folder() -> Path:
     """Where the files are."""

@@ -91,7 +91,11 @@ class Panel(Generic[Found]):
                 found = self.look()
                 content, text = self.draw(found), self.text(found)
             except Exception as error:  # whatever a service or its client does wrong
-                text = str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+                text = (
+                    str(error)
+                    if isinstance(error, LabError)
+                    else f"{type(error).__name__}: {error}"
+                )
                 content = Markup("<p role='alert'>{}</p>").format(text)
             if not self._closed.is_set() and self.view.content != content:
                 self.view.content = str(content)

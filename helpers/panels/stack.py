@@ -54,7 +54,13 @@ class Stack(Panel[list[Server]]):
     def draw(self, found: list[Server]) -> Markup:
         """A row a service."""
         rows = [
-            (one.name, one.state, f"{one.memory:.0f} MB" if one.memory else "", one.address, one.line)
+            (
+                one.name,
+                one.state,
+                f"{one.memory:.0f} MB" if one.memory else "",
+                one.address,
+                one.line,
+            )
             for one in found
         ]
         note = html.note(self.said) if self.said else Markup("")
@@ -124,9 +130,9 @@ def _memory(pid: int | None) -> float:
 
 
 def _last_line(service: str) -> str:
-    from helpers.stack import lifecycle, logs
+    from helpers.stack import lifecycle, supervisor
 
-    return lifecycle.tail(logs.file(service), 1)
+    return lifecycle.tail(supervisor.log_file(service), 1)
 
 
 def _caption(found: list[Server]) -> str:
