@@ -1,0 +1,173 @@
+"""Panels: what they say, and when they look."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from markupsafe import Markup
+
+from helpers import inbox, wait
+from helpers.errors import LabError
+from helpers.exercises.progress import Standing
+from helpers.panels import Inbox, Progress, Stack, html, kernel
+from helpers.panels import panel as panels
+from helpers.panels.panel import Panel
+from helpers.panels.stack import Server
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+class Counter(Panel[int]):
+    """Counts how often it looked."""
+
+    every = 0.01
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.problem: Exception | None = None
+
+    def look(self) -> int:
+        self.looks += 1
+        if self.problem:
+            raise self.problem
+        return self.looks
+
+    def draw(self, found: int) -> Markup:
+        return html.note(str(found))
+
+    def text(self, found: int) -> str:
+        return str(found)
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    made = Counter()
+    yield made
+    made.close()
+
+
+def say(panel: Panel[int], kind: str) -> None:
+    panel._told(panel.view, {"kind": kind}, [])
+
+
+def test_it_looks_again_while_a_page_shows_it(counter: Counter) -> None:
+    say(counter, "seen")
+    wait.until(lambda: counter.looks > 2, "the panel looked three times", 5)
+    assert counter.view.content.startswith("<p")
+
+
+def test_it_stops_when_the_page_is_gone_and_goes_on_when_it_is_back(counter: Counter) -> None:
+    say(counter, "seen")
+    say(counter, "gone")
+    thread = counter._thread
+    assert thread is not None
+    thread.join(5)
+    assert not thread.is_alive()
+    looks = counter.looks
+    say(counter, "seen")
+    wait.until(lambda: counter.looks > looks, "the panel looked again", 5)
+
+
+def test_it_stops_when_the_page_says_nothing_more(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panels, "UNSEEN_SECONDS", 0.05)
+    say(counter, "seen")
+    thread = counter._thread
+    assert thread is not None
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_after_close_nothing_is_asked(counter: Counter) -> None:
+    say(counter, "seen")
+    wait.until(lambda: counter.looks > 0, "the panel looked", 5)
+    counter.close()
+    looks = counter.looks
+    say(counter, "seen")
+    assert counter._thread is not None
+    assert not counter._thread.is_alive()
+    assert counter.looks == looks
+
+
+def test_while_a_cell_runs_no_page_can_be_heard(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not counter.watched
+    monkeypatch.setattr(kernel, "busy", lambda: True)
+    assert counter.watched
+
+
+@pytest.mark.parametrize(
+    ("problem", "says"),
+    [
+        (LabError("Prefect does not answer.", "./lab up prefect"), "./lab up prefect"),
+        (ValueError(SCRIPT), "ValueError: &lt;script&gt;alert(1)&lt;/script&gt;"),
+    ],
+)
+def test_a_problem_is_shown_as_text_and_the_panel_goes_on(
+    counter: Counter, problem: Exception, says: str
+) -> None:
+    counter.problem = problem
+    counter.refresh()
+    assert says in counter.view.content
+    assert "role='alert'" in counter.view.content
+    counter.problem = None
+    assert counter.refresh() == "2"
+    assert "alert" not in counter.view.content
+
+
+def test_shown_on_paper_it_is_text_and_html(counter: Counter) -> None:
+    bundle = counter._repr_mimebundle_()
+    assert bundle["text/plain"] == "1"
+    assert bundle["text/html"] == "<p class='lab-note'>1</p>"
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_data_is_shown_as_text() -> None:
+    drawn = html.table(SCRIPT, [SCRIPT], [[SCRIPT], [Markup("<b>ours</b>")]]) + html.note(SCRIPT)
+    assert "<script" not in drawn
+    assert drawn.count("&lt;script&gt;") == 4
+    assert "<b>ours</b>" in drawn
+
+
+def message(number: int) -> inbox.Message:
+    when = datetime(2026, 1, 1, 12, 0, number, tzinfo=UTC)
+    return inbox.Message(when, "/06", f"alert {number} {SCRIPT}", {})
+
+
+def test_the_inbox_shows_the_newest_ten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [message(number) for number in range(12)]
+    monkeypatch.setattr(inbox, "messages", lambda path: kept)
+    panel = Inbox("/06")
+    found = panel.look()
+    assert [one.text.split()[1] for one in found] == [str(n) for n in range(11, 1, -1)]
+    assert "<script" not in panel.draw(found)
+    assert panel.text(found[:1]) == f"Inbox /06\n/06  alert 11 {SCRIPT}"
+    assert "No message has come to /06 yet." in panel.draw([])
+
+
+def test_progress_counts_learners_and_passed_tasks() -> None:
+    standings = [
+        Standing("bia", "lab01_flows", "1b", False, 3, "2026-01-01T12:00:00+00:00"),
+        Standing("ana", "lab01_flows", "1a", True, 0, "2026-01-01T12:00:00+00:00"),
+        Standing("ana", "lab01_flows", "1b", False, 1, "2026-01-01T12:00:00+00:00"),
+    ]
+    caption, *rows = Progress().text(standings).splitlines()
+    assert caption == "2 learners, 1 of 3 tasks tried are passed"
+    assert [row.split()[3] for row in rows] == ["stuck", "passed", "begun"]
+    assert "Nobody has checked a task yet." in Progress().draw([])
+
+
+def test_the_servers_are_counted_and_their_log_is_text() -> None:
+    servers = [
+        Server("s3", "ready", "http://localhost:9000", 120.4, ""),
+        Server("kafka", "stopped", "localhost:9092", 0.0, SCRIPT),
+    ]
+    panel = Stack()
+    drawn = panel.draw(servers)
+    assert panel.text(servers) == "1 of 2 services ready\ns3  ready\nkafka  stopped"
+    assert "120 MB" in drawn
+    assert "0 MB" not in drawn.replace("120 MB", "")
+    assert "<script" not in drawn
