@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from helpers import chapters
 from helpers.config import ROOT, settings
@@ -58,8 +59,16 @@ def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
         except (CellExecutionError, CellTimeoutError) as error:
             raise LabError(f"{path.name} was left as it is: {error}") from None
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
+        _drop_widgets(notebook)
         nbformat.write(notebook, path)
         yield path
+
+
+def _drop_widgets(notebook: Any) -> None:
+    """Keep the text and HTML of panels only: a widget without its kernel shows as an error."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _find(notebook: Path) -> Path:

@@ -21,6 +21,18 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
     ).format(caption, head, body)
 
 
+def button(text: object, value: str) -> Markup:
+    """A button in the view; pressing it calls the panel's `press` with a value."""
+    return Markup("<button type='button' data-press='{}'>{}</button>").format(value, text)
+
+
+def folded(summary: object, content: object, key: str) -> Markup:
+    """Something that opens on a click and stays open as the view changes; `key` tells it apart."""
+    return Markup("<details data-key='{}'><summary>{}</summary>{}</details>").format(
+        key, summary, content
+    )
+
+
 def note(text: str) -> Markup:
     """A remark, such as that there is nothing to show."""
     return Markup("<p class='lab-note'>{}</p>").format(text)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +22,9 @@ from helpers.errors import LabError
 from helpers.panels import kernel
 
 Found = TypeVar("Found")
+
+SLOW_SECONDS = 1.0
+"""After so long without an answer, the view says that it waits."""
 
 UNSEEN_SECONDS = 15.0
 """So long after a page last said that it shows a panel, the panel stops looking; the page says
@@ -49,6 +54,7 @@ class Panel(Generic[Found]):
 
     def __init__(self) -> None:
         self.view = View()
+        self._shown = VBox()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._looking = threading.Lock()
@@ -77,6 +83,10 @@ class Panel(Generic[Found]):
         """Widgets above the view; none by default."""
         return []
 
+    def press(self, value: str) -> None:
+        """A button in the view, made by `html.button`, was pressed; looks again by default."""
+        self.refresh()
+
     # ---- the life of a panel -----------------------------------------------------------------
 
     @property
@@ -88,7 +98,8 @@ class Panel(Generic[Found]):
         """Look now, show what was found; return it as plain text."""
         with self._looking:
             try:
-                found = self.look()
+                with self._telling_when_slow():
+                    found = self.look()
                 content, text = self.draw(found), self.text(found)
             except Exception as error:  # whatever a service or its client does wrong
                 text = (
@@ -97,14 +108,31 @@ class Panel(Generic[Found]):
                     else f"{type(error).__name__}: {error}"
                 )
                 content = Markup("<p role='alert'>{}</p>").format(text)
-            if not self._closed.is_set() and self.view.content != content:
-                self.view.content = str(content)
+            self._show(content)
         return text
+
+    def _show(self, content: Markup) -> None:
+        if not self._closed.is_set() and self.view.content != content:
+            self.view.content = str(content)
+
+    @contextmanager
+    def _telling_when_slow(self) -> Iterator[None]:
+        waiting = Markup("<p role='status'>Waiting for an answer, {:.0f} s so far at least.</p>")
+        note = waiting.format(SLOW_SECONDS) + Markup(self.view.content)
+        timer = threading.Timer(SLOW_SECONDS, self._show, [note])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()  # one that is just saying so has said it before the answer is shown
 
     def close(self) -> None:
         """Take it off the page; nothing is asked of a service any more."""
         self._closed.set()
-        self.view.close()
+        for widget in (*self._shown.children, self._shown, self.view):
+            widget.close()
         if self._thread and self._thread is not threading.current_thread():
             self._thread.join(10)
 
@@ -113,6 +141,8 @@ class Panel(Generic[Found]):
             self._seen = 0.0
         elif message.get("kind") == "seen":
             self._watch()
+        elif message.get("kind") == "press":
+            self.press(str(message.get("value")))
 
     def _watch(self) -> None:
         """Be awake for a while; a thread looks as long as somebody watches."""
@@ -129,6 +159,12 @@ class Panel(Generic[Found]):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         text = self.refresh()
         self._watch()
-        shown = VBox([*self.controls(), self.view])
-        bundle = dict(shown._repr_mimebundle_())
-        return {**bundle, "text/plain": text, "text/html": self.view.content}
+        if not self._shown.children:
+            self._shown.children = [*self.controls(), self.view]
+        bundle = dict(self._shown._repr_mimebundle_())
+        return {**bundle, "text/plain": text, "text/html": self._on_paper()}
+
+    def _on_paper(self) -> str:
+        """The view as of now with its colours: for a page that is printed, or read without us."""
+        paper = "<div class='lab-panel'><style>{}</style>{}</div><!-- panel -->"
+        return paper.format((HERE / "view.css").read_text(), self.view.content)

@@ -1,5 +1,6 @@
 """Panels: what they say, and when they look."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -118,10 +119,35 @@ def test_a_problem_is_shown_as_text_and_the_panel_goes_on(
     assert "alert" not in counter.view.content
 
 
+def test_a_look_that_takes_long_is_told_of(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panels, "SLOW_SECONDS", 0.01)
+    contents: list[str] = []
+    counter.view.observe(lambda change: contents.append(change.new), "content")
+    told = threading.Event()
+    counter.view.observe(lambda _: told.set(), "content")
+    monkeypatch.setattr(counter, "look", lambda: 7 if told.wait(5) else 0)
+    assert counter.refresh() == "7"
+    assert "Waiting for an answer" in contents[0]
+    assert contents[1:] == ["<p class='lab-note'>7</p>"]
+
+
+def test_a_button_in_the_view_is_heard(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed: list[str] = []
+    monkeypatch.setattr(counter, "press", pressed.append)
+    counter._told(counter.view, {"kind": "press", "value": "abc"}, [])
+    assert pressed == ["abc"]
+    assert html.button(SCRIPT, "a'b") == Markup(
+        "<button type='button' data-press='a&#39;b'>&lt;script&gt;alert(1)&lt;/script&gt;</button>"
+    )
+
+
 def test_shown_on_paper_it_is_text_and_html(counter: Counter) -> None:
     bundle = counter._repr_mimebundle_()
     assert bundle["text/plain"] == "1"
-    assert bundle["text/html"] == "<p class='lab-note'>1</p>"
+    assert "<p class='lab-note'>1</p>" in bundle["text/html"]
+    assert ".lab-note {" in bundle["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 

@@ -1,0 +1,56 @@
+"""Drawings that panels are made of: SVG, whose text is escaped and whose colours the page's theme sets.
+
+A drawing scales with the page. Its parts carry classes; `view.css` gives them colours for light and
+dark. Each drawing has a label, which is what a screen reader says in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+
+def drawing(label: str, width: float, height: float, parts: Iterable[Markup]) -> Markup:
+    """A drawing of parts, `width` units wide; a unit is a pixel where the page has room."""
+    return Markup(
+        "<svg role='img' aria-label='{}' viewBox='0 0 {:.0f} {:.0f}' style='width:{:.0f}px'>{}</svg>"
+    ).format(label, width, height, width, Markup("").join(parts))
+
+
+def bar(x: float, y: float, width: float, height: float, kind: str = "", title: str = "") -> Markup:
+    """A rectangle; `kind` is its class, such as `completed`, and `title` its tooltip."""
+    return Markup(
+        "<rect x='{:.1f}' y='{:.1f}' width='{:.1f}' height='{:.1f}' class='{}'>"
+        "<title>{}</title></rect>"
+    ).format(x, y, max(width, 1), height, kind, title)
+
+
+def dot(x: float, y: float, kind: str = "", title: str = "", radius: float = 4) -> Markup:
+    """A point, with a tooltip."""
+    return Markup(
+        "<circle cx='{:.1f}' cy='{:.1f}' r='{:.1f}' class='{}'><title>{}</title></circle>"
+    ).format(x, y, radius, kind, title)
+
+
+def line(points: Sequence[tuple[float, float]], kind: str = "") -> Markup:
+    """A line through points; `kind` is its class: `grid`, `limit`, `series`, or `edge`."""
+    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return Markup("<polyline points='{}' class='{}'/>").format(joined, kind)
+
+
+def label(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> Markup:
+    """Text; `anchor` says which end of it is at x: `start`, `middle` or `end`."""
+    return Markup("<text x='{:.1f}' y='{:.1f}' text-anchor='{}' class='{}'>{}</text>").format(
+        x, y, anchor, kind, text
+    )
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round values within a range, at most about `most` of them, for the marks of an axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    if high <= low:
+        return [low]
+    found = MaxNLocator(most).tick_values(low, high)
+    return [float(value) for value in found if low <= value <= high]
