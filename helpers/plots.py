@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from helpers import orchestration
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from prefect.client.schemas.objects import TaskRun
@@ -29,9 +31,7 @@ def timeline(runs: Sequence[TaskRun], limit: int | None = None) -> Axes:
     bars.barh(range(len(spans)), [e - s for s, e in spans], left=[s for s, _ in spans])
     bars.set(ylabel="task run", title=f"{len(spans)} task runs")
     bars.invert_yaxis()
-    moments = sorted({moment for span in spans for moment in span})
-    running = [sum(start <= m < end for start, end in spans) for m in moments]
-    counts.step(moments, running, where="post")
+    counts.step(*zip(*orchestration.counts(spans), strict=True), where="post")
     counts.set(xlabel="seconds", ylabel="at once", ylim=(0, None))
     if limit is not None:
         counts.axhline(limit, color="tab:red", linestyle="--", label=f"limit {limit}")
@@ -41,6 +41,6 @@ def timeline(runs: Sequence[TaskRun], limit: int | None = None) -> Axes:
 
 def _spans(runs: Sequence[TaskRun]) -> list[tuple[float, float]]:
     """Start and end of each run, in seconds since the first start."""
-    timed = [(run.start_time, run.end_time) for run in runs if run.start_time and run.end_time]
+    timed = orchestration.spans(runs)
     begin = min(start for start, _ in timed)
     return [((s - begin).total_seconds(), (e - begin).total_seconds()) for s, e in timed]

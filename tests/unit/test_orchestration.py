@@ -33,6 +33,33 @@ def test_how_many_ran_at_once(spans: list[tuple[float | None, float | None]], mo
     assert orchestration.at_once([run(*span) for span in spans]) == most
 
 
+def test_the_number_at_once_changes_where_one_starts_or_ends() -> None:
+    assert orchestration.counts([]) == []
+    spans = [(0.0, 2.0), (1.0, 3.0), (2.0, 4.0), (5.0, 5.0)]
+    assert orchestration.counts(spans) == [(0, 1), (1, 2), (2, 2), (3, 1), (4, 0), (5, 0)]
+
+
+class Pages:
+    """A server with so many task runs, newest first, which gives one page at a time."""
+
+    def __init__(self, count: int) -> None:
+        self.runs = [SimpleNamespace(id=n, start_time=NOON - timedelta(n)) for n in range(count)]
+
+    def read_task_runs(self, limit: int, offset: int, **_: Any) -> list[Any]:
+        assert limit <= orchestration.PAGE
+        return self.runs[offset : offset + limit]
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "read"),
+    [(0, 10_000, 0), (200, 10_000, 200), (530, 10_000, 530), (530, 250, 250)],
+)
+def test_all_task_runs_are_read_page_by_page(count: int, most: int, read: int) -> None:
+    api: Any = Pages(count)
+    found = orchestration.task_runs("12345678" * 4, most, api)
+    assert [run.id for run in found] == list(reversed(range(read)))
+
+
 @pytest.mark.parametrize("page", orchestration.PAGES)
 def test_a_page_is_a_route_of_both_uis_that_prefect_ships(page: str) -> None:
     """The server answers any address with the application, so its answer would prove nothing."""
