@@ -33,6 +33,11 @@ def folded(summary: object, content: object, key: str) -> Markup:
     )
 
 
+def row(parts: Iterable[Markup]) -> Markup:
+    """Parts side by side where the page has room for it, and below each other where it has not."""
+    return Markup("<div class='lab-row'>{}</div>").format(Markup("").join(parts))
+
+
 def note(text: str) -> Markup:
     """A remark, such as that there is nothing to show."""
     return Markup("<p class='lab-note'>{}</p>").format(text)
