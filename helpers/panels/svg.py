@@ -18,6 +18,22 @@ def drawing(label: str, width: float, height: float, parts: Iterable[Markup]) ->
     ).format(label, width, height, width, Markup("").join(parts))
 
 
+def pressable(parts: Iterable[Markup], value: str, name: str) -> Markup:
+    """Parts of a drawing that are a button together: pressing them calls the panel's `press`.
+
+    `name` is what a screen reader says. The drawing itself must be made by `board`.
+    """
+    return Markup("<g role='button' tabindex='0' data-press='{}' aria-label='{}'>{}</g>").format(
+        value, name, Markup("").join(parts)
+    )
+
+
+def board(label: str, width: float, height: float, parts: Iterable[Markup]) -> Markup:
+    """A drawing with parts to press, which a screen reader reads part by part."""
+    drawn = drawing(label, width, height, parts)
+    return Markup(drawn.replace("role='img'", "role='group'", 1))
+
+
 def bar(x: float, y: float, width: float, height: float, kind: str = "", title: str = "") -> Markup:
     """A rectangle; `kind` is its class, such as `completed`, and `title` its tooltip."""
     return Markup(
@@ -31,6 +47,15 @@ def dot(x: float, y: float, kind: str = "", title: str = "", radius: float = 4) 
     return Markup(
         "<circle cx='{:.1f}' cy='{:.1f}' r='{:.1f}' class='{}'><title>{}</title></circle>"
     ).format(x, y, radius, kind, title)
+
+
+def diamond(x: float, y: float, kind: str = "", title: str = "", radius: float = 7) -> Markup:
+    """A point that stands out among others by its shape, with a tooltip."""
+    corners = ((x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y))
+    joined = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
+    return Markup("<polygon points='{}' class='{}'><title>{}</title></polygon>").format(
+        joined, kind, title
+    )
 
 
 def line(points: Sequence[tuple[float, float]], kind: str = "") -> Markup:
