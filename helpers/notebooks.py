@@ -59,16 +59,17 @@ def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
         except (CellExecutionError, CellTimeoutError) as error:
             raise LabError(f"{path.name} was left as it is: {error}") from None
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
-        _drop_widgets(notebook)
+        drop_widgets(notebook)
         nbformat.write(notebook, path)
         yield path
 
 
-def _drop_widgets(notebook: Any) -> None:
-    """Keep the text and HTML of panels only: a widget without its kernel shows as an error."""
-    for cell in notebook.cells:
+def drop_widgets(notebook: Any) -> None:
+    """Keep a panel's text and HTML only: without its kernel, a widget would show as an error."""
+    for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            if "text/html" in (data := output.get("data", {})):
+                data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _find(notebook: Path) -> Path:

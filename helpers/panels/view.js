@@ -1,58 +1,102 @@
-// Shows the HTML that the kernel makes, and tells it while a page shows this view.
+// Shows the HTML that the kernel makes, and tells it while this view can be seen: not while it is
+// scrolled away or in a tab behind others.
 // An element with data-press is a button: pressing it tells the kernel that value.
 const BEAT = 5000; // ms
+const ENDED = "<p role='status'>As it was last: its kernel has ended. Run the cell again to see it live.</p>";
+
+// What can have the focus or be scrolled, and its name, which stays when the content is replaced.
+const PLACES = "[data-press], [data-scroll], details > summary";
+const name = (one) =>
+  `${one.tagName} ${one.dataset.press ?? one.dataset.scroll ?? one.parentElement.dataset.key}`;
+const find = (el, wanted) => [...el.querySelectorAll(PLACES)].find((one) => name(one) === wanted);
 
 // What a reader has done to the page, to be kept when its content is replaced.
 function state(el) {
-  const active = el.contains(document.activeElement) ? document.activeElement : null;
+  const active = document.activeElement;
   return {
-    pressed: active?.dataset.press,
+    focus: el.contains(active) && active.matches(PLACES) ? name(active) : null,
     open: [...el.querySelectorAll("details[open]")].map((one) => one.dataset.key),
-    scrolls: [...el.querySelectorAll("[data-scroll]")].map((one) => [
-      one.dataset.scroll,
-      one.scrollTop,
-    ]),
+    scrolls: [...el.querySelectorAll("[data-scroll]")].map((one) => [name(one), one.scrollTop]),
   };
 }
 
-function restore(el, { pressed, open, scrolls }) {
+function restore(el, { focus, open, scrolls }) {
   for (const one of el.querySelectorAll("details")) {
     if (open.includes(one.dataset.key)) one.open = true;
   }
-  for (const [name, top] of scrolls) {
-    for (const one of el.querySelectorAll("[data-scroll]")) {
-      if (one.dataset.scroll === name) one.scrollTop = top;
-    }
+  for (const [wanted, top] of scrolls) {
+    const again = find(el, wanted);
+    if (again) again.scrollTop = top;
   }
-  if (pressed === undefined) return;
-  const again = [...el.querySelectorAll("[data-press]")].find((one) => one.dataset.press === pressed);
-  again?.focus({ preventScroll: true });
+  if (focus) find(el, focus)?.focus({ preventScroll: true });
 }
 
 function render({ model, el }) {
   el.classList.add("lab-panel");
+  // Between the two halves of a click nothing is replaced: what was pressed would be gone.
+  let held = false;
+  let missed = false;
   const show = () => {
+    missed = held;
+    if (held) return;
     const kept = state(el);
     el.innerHTML = model.get("content");
     restore(el, kept);
   };
+  let inView = false;
   const beat = () => {
-    if (document.visibilityState === "visible") model.send({ kind: "seen" });
+    if (inView && document.visibilityState === "visible") model.send({ kind: "seen" });
   };
+  const watcher = new IntersectionObserver((seen) => {
+    inView = seen.at(-1).isIntersecting;
+    beat();
+  });
   const press = (event) => {
     const button = event.target.closest("[data-press]");
     if (button) model.send({ kind: "press", value: button.dataset.press });
   };
+  // A part of a drawing can be a button too, whose keys no browser turns into clicks.
+  const key = (event) => {
+    if (event.target.localName !== "g" || !["Enter", " "].includes(event.key)) return;
+    event.preventDefault();
+    press(event);
+  };
+  const hold = () => {
+    held = true;
+  };
+  const release = () => {
+    held = false;
+    if (missed) setTimeout(show);
+  };
+  const rest = () => {
+    clearInterval(timer);
+    watcher.disconnect();
+    document.removeEventListener("visibilitychange", beat);
+    el.removeEventListener("click", press);
+    el.removeEventListener("keydown", key);
+    el.removeEventListener("pointerdown", hold);
+    window.removeEventListener("pointerup", release);
+    window.removeEventListener("pointercancel", release);
+    model.off("change:content", show);
+    model.off("comm_live_update", end);
+  };
+  const end = () => {
+    rest();
+    el.insertAdjacentHTML("afterbegin", ENDED);
+  };
+  const timer = setInterval(beat, BEAT);
   model.on("change:content", show);
+  model.on("comm_live_update", end); // of ipywidgets: the kernel was restarted
   el.addEventListener("click", press);
+  el.addEventListener("keydown", key);
+  el.addEventListener("pointerdown", hold);
+  window.addEventListener("pointerup", release);
+  window.addEventListener("pointercancel", release);
   document.addEventListener("visibilitychange", beat);
   show();
-  beat();
-  const timer = setInterval(beat, BEAT);
+  watcher.observe(el);
   return () => {
-    clearInterval(timer);
-    document.removeEventListener("visibilitychange", beat);
-    model.off("change:content", show);
+    rest();
     model.send({ kind: "gone" });
   };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -13,6 +14,16 @@ from helpers.stack.service import Service, write_if_changed
 
 HIDDEN = ["source", "checks", "__pycache__", "*.pyc", "*~", ".*"]
 """What learners' file lists leave out: the labs' solutions and checks, and what is nobody's."""
+
+EXTENSIONS = {
+    "jupyter_lsp": False,  # looks for language servers with npm and cargo, which write to the home
+    "helpers.stack.jupyter_saving": True,
+}
+
+SETTINGS = {
+    # It would ask each learner whether to fetch news.
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 
 FIRST_PAGE = "/lab/tree/notebooks/00_start_here.ipynb"
 
@@ -42,8 +53,10 @@ class Jupyter(Service):
         return file.read_text()
 
     def prepare(self) -> None:
-        """Make the folders of its settings and its token."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Make the folders of its settings, those that differ from its defaults, and its token."""
+        defaults = self.folder / "config" / "labconfig" / "default_setting_overrides.json"
+        defaults.parent.mkdir(parents=True, exist_ok=True)
+        write_if_changed(defaults, json.dumps(SETTINGS, indent=1))
         self.token()
 
     def command(self) -> list[str]:
@@ -55,10 +68,9 @@ class Jupyter(Service):
             "--ServerApp.open_browser=False",
             f"--ServerApp.root_dir={ROOT}",
             f"--LabApp.default_url={FIRST_PAGE}",
-            # Looks for language servers with npm and cargo, which write to the home folder.
-            "--ServerApp.jpserver_extensions={'jupyter_lsp': False}",
+            f"--ServerApp.jpserver_extensions={EXTENSIONS}",
             # The two things JupyterLab asks the internet about.
-            "--LabApp.news_url=",
+            "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]
         if not settings().instructor:
