@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from helpers.config import settings
 from helpers.errors import LabError
-from helpers.panels import html, svg
+from helpers.panels import asking, html, svg
 from helpers.panels.axis import Axis, axis
 from helpers.panels.panel import Panel
 
@@ -139,7 +139,8 @@ class Runs(Panel[Tries]):
             return Tries()
         order = ["attributes.start_time DESC"]
         query = {"experiment_ids": [found], "max_results": MOST + 1, "order_by": order}
-        runs = [parsed(one) for one in _ask("POST", "runs/search", json=query).get("runs", [])]
+        answer = asking.mlflow("POST", "runs/search", json=query)
+        runs = [parsed(one) for one in answer.get("runs", [])]
         return Tries(found, tuple(runs[:MOST]), len(runs) > MOST)
 
     def draw(self, found: Tries) -> Markup:
@@ -331,35 +332,11 @@ def _link(experiment_id: str, run: Try) -> Markup:
 
 def _experiment_id(name: str) -> str:
     """The id of an experiment that is not in the bin; empty if there is none."""
-    from helpers.stack.service import NotReady
-
     try:
-        asked = {"experiment_name": name}
-        found = _request("GET", "experiments/get-by-name", params=asked)["experiment"]
-    except NotReady as error:
+        answer = asking.mlflow("GET", "experiments/get-by-name", params={"experiment_name": name})
+    except LabError as error:
         if "RESOURCE_DOES_NOT_EXIST" in str(error):
             return ""
-        raise _silent(error) from None
-    return found["experiment_id"] if found["lifecycle_stage"] == "active" else ""
-
-
-def _ask(method: str, what: str, **options: Any) -> dict[str, Any]:
-    from helpers.stack.service import NotReady
-
-    try:
-        return _request(method, what, **options)
-    except NotReady as error:
-        raise _silent(error) from None
-
-
-def _request(method: str, what: str, **options: Any) -> dict[str, Any]:
-    from helpers.stack.http import ask
-
-    answer: dict[str, Any] = ask(
-        method, f"{settings().mlflow}/api/2.0/mlflow/{what}", **options
-    ).json()
-    return answer
-
-
-def _silent(error: Exception) -> LabError:
-    return LabError(f"No answer from MLflow: {error}.", "./lab up mlflow")
+        raise
+    found = answer["experiment"]
+    return str(found["experiment_id"]) if found["lifecycle_stage"] == "active" else ""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from helpers.config import settings
-from helpers.panels import runs
+from helpers.panels import asking, runs
 from helpers.panels.runs import Runs
 from helpers.stack.http import ask
 
@@ -76,7 +76,7 @@ def test_an_experiment_that_is_not_there_or_removed_is_said(experiment: tuple[st
 
 def test_a_server_that_is_down_is_told_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = settings().model_copy(update={"mlflow_url": "http://127.0.0.1:9"})
-    monkeypatch.setattr(runs, "settings", lambda: elsewhere)
+    monkeypatch.setattr(asking, "settings", lambda: elsewhere)
     text = Runs("e").refresh()
     assert "http://127.0.0.1:9" in text
     assert "does not answer" in text
