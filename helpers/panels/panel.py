@@ -60,6 +60,7 @@ class Panel(Generic[Found]):
         self._looking = threading.Lock()
         self._seen = 0.0
         self.view.on_msg(self._told)
+        kernel.listen()
 
     # ---- what each panel says ----------------------------------------------------------------
 
@@ -166,5 +167,6 @@ class Panel(Generic[Found]):
 
     def _on_paper(self) -> str:
         """The view as of now with its colours: for a page that is printed, or read without us."""
-        paper = "<div class='lab-panel'><style>{}</style>{}</div><!-- panel -->"
+        note = "<p class='lab-note'>As it was when this cell ran. Run it to see it live.</p>"
+        paper = "<div class='lab-panel'><style>{}</style>{}" + note + "</div><!-- panel -->"
         return paper.format((HERE / "view.css").read_text(), self.view.content)

@@ -31,6 +31,13 @@ function restore(el, { focus, open, scrolls }) {
   if (focus) find(el, focus)?.focus({ preventScroll: true });
 }
 
+// JupyterLab would take a plain key as a command to the notebook: an x, meant for a list of
+// choices, would cut the cell. Escape leads out.
+function keep(event) {
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (plain && event.key !== "Escape") event.stopPropagation();
+}
+
 function render({ model, el }) {
   el.classList.add("lab-panel");
   // Between the two halves of a click nothing is replaced: what was pressed would be gone.
@@ -49,6 +56,7 @@ function render({ model, el }) {
   };
   const watcher = new IntersectionObserver((seen) => {
     inView = seen.at(-1).isIntersecting;
+    el.parentElement?.addEventListener("keydown", keep); // the controls are there, too
     beat();
   });
   const press = (event) => {
