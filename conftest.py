@@ -28,6 +28,7 @@ os.environ.setdefault("LAB_PORT_OFFSET", "10000")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from helpers.errors import LabError  # noqa: E402
 from helpers.stack import lifecycle  # noqa: E402
 
 
@@ -41,6 +42,11 @@ class Stack:
     started = False
 
     def up(self) -> None:
+        """Start what is not ready.
+
+        Raises:
+            LabError: something does not start.
+        """
         before = lifecycle.status()
         if all(one.ready for one in before):
             return
@@ -86,10 +92,12 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """
     lanes = session.config.pluginmanager.hasplugin("dsession")
     cells = any(map(_is_notebook_cell, session.items))
-    if (lanes or cells) and not session.config.option.collectonly:
-        STACK.up()
     try:
+        if (lanes or cells) and not session.config.option.collectonly:
+            STACK.up()
         return (yield)
+    except LabError as error:
+        pytest.exit(f"The stack of the tests does not start: {error}", returncode=1)
     finally:
         STACK.down()
 
