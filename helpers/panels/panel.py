@@ -6,6 +6,7 @@ needs no build step and no network, and tells the kernel when a page no longer s
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -59,6 +60,7 @@ class Panel(Generic[Found]):
         self._thread: threading.Thread | None = None
         self._looking = threading.Lock()
         self._seen = 0.0
+        self._looked = -math.inf
         self.view.on_msg(self._told)
         kernel.listen()
 
@@ -110,6 +112,7 @@ class Panel(Generic[Found]):
                 )
                 content = Markup("<p role='alert'>{}</p>").format(text)
             self._show(content)
+            self._looked = time.monotonic()
         return text
 
     def _show(self, content: Markup) -> None:
@@ -154,19 +157,33 @@ class Panel(Generic[Found]):
             self._thread.start()
 
     def _run(self) -> None:
-        while not self._closed.wait(self.every) and self.watched:
+        while not self._closed.wait(self._until_due()) and self.watched:
             self.refresh()
+
+    def _until_due(self) -> float:
+        """Seconds until the next look; none for one that comes back into view after a while."""
+        return max(self._looked + self.every - time.monotonic(), 0)
+
+    def widget(self) -> VBox:
+        """It as a widget, to stand among others; it looks by itself where a page shows it."""
+        if not self._shown.children:
+            self._shown.children = [*self.controls(), self.view]
+        return self._shown
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         text = self.refresh()
+        bundle = dict(self.widget()._repr_mimebundle_())
+        bundle |= {"text/plain": text, "text/html": self._on_paper()}
         self._watch()
-        if not self._shown.children:
-            self._shown.children = [*self.controls(), self.view]
-        bundle = dict(self._shown._repr_mimebundle_())
-        return {**bundle, "text/plain": text, "text/html": self._on_paper()}
+        return bundle
+
+    @property
+    def drawn(self) -> Markup:
+        """What the view shows as of now."""
+        return Markup(self.view.content)
 
     def _on_paper(self) -> str:
         """The view as of now with its colours: for a page that is printed, or read without us."""
         note = "<p class='lab-note'>As it was when this cell ran. Run it to see it live.</p>"
         paper = "<div class='lab-panel'><style>{}</style>{}" + note + "</div><!-- panel -->"
-        return paper.format((HERE / "view.css").read_text(), self.view.content)
+        return paper.format((HERE / "view.css").read_text(), self.drawn)

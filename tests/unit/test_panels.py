@@ -70,6 +70,22 @@ def test_it_stops_when_the_page_is_gone_and_goes_on_when_it_is_back(counter: Cou
     wait.until(lambda: counter.looks > looks, "the panel looked again", 5)
 
 
+def test_back_after_a_while_it_looks_at_once(counter: Counter) -> None:
+    counter.every = 60
+    say(counter, "seen")
+    wait.until(lambda: counter.looks == 1, "the panel looked", 5)
+    assert 50 < counter._until_due() <= 60
+    counter._looked -= 60
+    assert counter._until_due() == 0
+
+
+def test_it_is_a_widget_that_stands_among_others(counter: Counter) -> None:
+    assert counter.widget() is counter.widget()
+    assert counter.widget().children == (counter.view,)
+    counter.refresh()
+    assert counter.drawn == Markup("<p class='lab-note'>1</p>")
+
+
 def test_it_stops_when_the_page_says_nothing_more(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
