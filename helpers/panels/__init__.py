@@ -1,14 +1,24 @@
 """Live views of the machinery, for the end of a notebook cell.
 
-from helpers.panels import Inbox, Progress, Stack
+from helpers.panels import ControlRoom, Inbox, Kafka, Progress, Retry, Runs, Schedule, Stack
 
+ControlRoom()           # all of it on one page; ./lab panel serves it on its own
 Stack()                 # the servers: their health, and buttons to stop and start them
 Inbox("/06_lesson")     # alerts as they come in
+Kafka("10-eventos")     # a topic: its messages, who has read how far; send one by hand
+Retry(failure_rate=0.7) # what retries do, by sliders, and then for real
+Runs("meu-experimento") # MLflow's runs: parameters against metrics
+Schedule("0 0 * * *")   # when a schedule runs, on a calendar
 Progress()              # a class in the labs: who is where, stuck tasks first
 """
 
+from helpers.panels.control_room import ControlRoom
 from helpers.panels.inbox import Inbox
+from helpers.panels.kafka import Kafka
 from helpers.panels.progress import Progress
+from helpers.panels.retry import Retry
+from helpers.panels.runs import Runs
+from helpers.panels.schedule import Schedule
 from helpers.panels.stack import Stack
 
-__all__ = ["Inbox", "Progress", "Stack"]
+__all__ = ["ControlRoom", "Inbox", "Kafka", "Progress", "Retry", "Runs", "Schedule", "Stack"]

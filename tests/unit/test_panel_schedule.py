@@ -1,0 +1,205 @@
+"""The panel of schedules: the calendar, the list, and what is said of what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+
+from helpers.errors import LabError
+from helpers.panels import Schedule, kernel, schedule
+from helpers.panels.schedule import Day, Outlook, Plan
+
+SCRIPT = "<script>alert(1)</script>"
+LISBON = "Europe/Lisbon"
+
+
+@pytest.fixture
+def panel() -> Iterator[Schedule]:
+    made = Schedule("0 9 * * *", LISBON, now="2026-03-27 12:00")
+    yield made
+    made.close()
+
+
+def days(found: Outlook) -> dict[str, list[Day]]:
+    return {
+        name: [day for week in weeks for day in week if day]
+        for name, weeks in schedule.months(found).items()
+    }
+
+
+def test_the_calendar_counts_the_runs_of_each_day_and_marks_the_change(panel: Schedule) -> None:
+    march, april = days(panel.look()).values()
+    assert [day.number for day in march] == list(range(1, 32))
+    assert [day.runs for day in march] == [0] * 27 + [1] * 4
+    assert [day.runs for day in april] == [1] * 30
+    assert [day.number for day in march if day.shift] == [29]
+    assert march[28].shift == timedelta(hours=1)
+
+
+def test_weeks_begin_on_monday_and_other_months_are_left_out(panel: Schedule) -> None:
+    calendars = schedule.months(panel.look())
+    assert list(calendars) == ["March 2026", "April 2026"]
+    first = calendars["April 2026"][0]
+    assert [day.number if day else None for day in first] == [None, None, 1, 2, 3, 4, 5]
+
+
+def test_the_next_ten_stand_in_local_time_and_utc_and_the_text_is_fixed(panel: Schedule) -> None:
+    lines = panel.refresh().splitlines()
+    assert lines[:2] == ["0 9 * * *", "At 09:00 (Europe/Lisbon)"]
+    assert lines[2] == "Sat 28 Mar 2026 09:00 (+00:00)  28 Mar 09:00"
+    assert lines[3] == "Sun 29 Mar 2026 09:00 (+01:00)  29 Mar 08:00"
+    assert len(lines) == 2 + 10 + 1
+    assert "the clocks go forward from 01:00 to 02:00" in lines[-1]
+
+
+def test_the_year_turns_in_the_calendar(panel: Schedule) -> None:
+    panel.set(day=date(2026, 12, 30))
+    assert list(schedule.months(panel.look())) == ["December 2026", "January 2027"]
+
+
+def test_a_schedule_of_every_minute_is_counted_as_far_as_it_goes(panel: Schedule) -> None:
+    panel.set(line="* * * * *")
+    found = panel.look()
+    march, _ = days(found).values()
+    assert march[26] == Day(27, runs=720)
+    assert not march[27].counted
+    assert "more than the 1,000 runs" in panel.draw(found)
+    assert panel.draw(found).count("<tr>") < 40
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("60 0 * * *", "The minute cannot be &#39;60&#39;. It may hold 0–59."),
+        ("0 0 * *", "4 fields, and cron has five"),
+        (SCRIPT, "1 field, and cron has five"),
+        ("", "0 fields, and cron has five"),
+        ("every moon", "is no length of time"),
+        ("0 0 31 2 *", "No date fits this schedule"),
+    ],
+)
+def test_what_is_wrong_is_said_as_it_is_typed(panel: Schedule, line: str, says: str) -> None:
+    panel.set(line=line)
+    assert says in panel.view.content
+    assert "role='alert'" in panel.view.content
+    assert "<script" not in panel.view.content
+    assert ("✕" in panel.view.content) == (line not in ("every moon", "0 0 31 2 *"))
+    panel.set(line="0 0 * * *")
+    assert "alert" not in panel.view.content
+
+
+def test_a_wrong_field_stands_beside_the_right_ones(panel: Schedule) -> None:
+    panel.set(line="0 99 * * *")
+    assert panel.view.content.count("✓\u00a0right") == 4
+    assert panel.view.content.count("✕\u00a0wrong") == 1
+    panel.set(line="0 9 * *")
+    assert panel.view.content.count("✕\u00a0missing") == 1
+
+
+def test_a_zone_that_is_none_and_a_moment_that_is_none_are_explained(panel: Schedule) -> None:
+    panel.set(zone="Lisbon")
+    assert "Did you mean Europe/Lisbon?" in panel.view.content
+    assert "'soon' is no moment." in Schedule(now="soon").refresh()
+
+
+def test_the_controls_turn_the_line_the_zone_and_the_day(panel: Schedule) -> None:
+    panel.refresh()
+    [row] = panel.controls()
+    line, zone, day = row.children
+    line.value, zone.value, day.value = "0 8 * * *", "America/New_York", date(2026, 11, 1)
+    found = panel.look()
+    assert found.runs[0][0] == datetime(2026, 11, 1, 13, tzinfo=UTC)
+    assert "At 08:00 (America/New_York)" in panel.view.content
+    day.value = None
+    assert panel.look().runs[0][0] == datetime(2026, 3, 28, 12, tzinfo=UTC)
+
+
+def test_an_interval_counts_from_now_unless_it_says_otherwise(panel: Schedule) -> None:
+    panel.set(line="6 hours")
+    assert panel.look().runs[1][0] == datetime(2026, 3, 27, 18, tzinfo=UTC)
+    panel.set(line="6 hours from 2026-01-01 01:00")
+    assert panel.look().runs[0][0] == datetime(2026, 3, 27, 13, tzinfo=UTC)
+
+
+def test_without_a_moment_the_text_holds_no_dates() -> None:
+    assert Schedule("every hour").refresh() == "every hour\nIts next runs depend on today."
+
+
+def test_no_thread_looks_at_what_does_not_change_by_itself(
+    panel: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "busy", lambda: True)
+    panel._told(panel.view, {"kind": "seen"}, [])
+    assert panel._thread is None
+
+
+# ---- a deployment's schedules --------------------------------------------------------------
+
+
+def deployed(**changed: Any) -> SimpleNamespace:
+    zone = ZoneInfo(LISBON)
+    cron = CronSchedule(cron="0 9 * * *", timezone=LISBON)
+    hours = IntervalSchedule(
+        interval=timedelta(hours=12), anchor_date=datetime(2026, 1, 1, tzinfo=zone), timezone=LISBON
+    )
+    schedules = [
+        SimpleNamespace(slug="nove", schedule=cron, active=True),
+        SimpleNamespace(slug=SCRIPT, schedule=hours, active=True),
+        SimpleNamespace(slug=None, schedule=RRuleSchedule(rrule="FREQ=DAILY"), active=False),
+    ]
+    return SimpleNamespace(**{"paused": False, "schedules": schedules, **changed})
+
+
+@pytest.fixture
+def of_deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Schedule]:
+    monkeypatch.setattr(schedule, "_read", lambda name: deployed())
+    made = Schedule(deployment="Fluxo/nome", now="2026-03-27 12:00")
+    yield made
+    made.close()
+
+
+def test_the_schedules_of_a_deployment_stand_together(of_deployment: Schedule) -> None:
+    found = of_deployment.look()
+    assert found.zone == LISBON
+    assert found.plans == (
+        Plan("nove", "At 09:00 (Europe/Lisbon)"),
+        Plan(SCRIPT, "Every 12 hours, counted from 2026-01-01 00:00 (Europe/Lisbon)"),
+        Plan("schedule 3", "FREQ=DAILY (UTC)", active=False),
+    )
+    assert [name for _, name in found.runs[:4]] == [SCRIPT, SCRIPT, "nove", SCRIPT]
+    drawn = of_deployment.draw(found)
+    assert "<script" not in drawn
+    assert "<td>paused</td>" in drawn
+    assert "nove: On those clocks the runs stay at 09:00" in drawn
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"paused": True}, "The deployment is paused: the server makes none of these runs."),
+        ({"schedules": []}, "No schedule is active: it runs only when somebody asks for it."),
+        ({"schedules": deployed().schedules * 9}, "Of 18 active schedules 10 are shown."),
+    ],
+)
+def test_what_keeps_a_deployment_from_running_is_said(
+    of_deployment: Schedule, monkeypatch: pytest.MonkeyPatch, changed: Any, says: str
+) -> None:
+    monkeypatch.setattr(schedule, "_read", lambda name: deployed(**changed))
+    assert says in of_deployment.refresh()
+    assert says in of_deployment.view.content
+
+
+def test_a_deployment_that_cannot_be_read_is_said(
+    of_deployment: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise LabError("Prefect does not answer.", "./lab up prefect")
+
+    monkeypatch.setattr(schedule, "_read", refuse)
+    assert of_deployment.refresh() == "Prefect does not answer.\n./lab up prefect"
