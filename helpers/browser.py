@@ -83,6 +83,21 @@ def folder() -> Iterator[Path]:
             _end_kernels(Path(path))
 
 
+def open_lab(page: Page, workspace: str, path: str = "") -> None:
+    """Open this lab's JupyterLab.
+
+    Args:
+        page: where it is opened.
+        workspace: a name; pages of one name would take each other's tabs over.
+        path: what it shows, such as `/tree/notebooks/00_start_here.ipynb`.
+    """
+    from helpers.stack.jupyter import Jupyter
+
+    page.set_default_timeout(SECONDS * 1000)
+    address = f"{settings().jupyter}/lab/workspaces/{workspace}{path}"
+    page.goto(f"{address}?token={Jupyter().token()}&reset")
+
+
 class Notebook:
     """A notebook that is open in a page of this lab's JupyterLab, its kernel ready.
 
@@ -93,16 +108,11 @@ class Notebook:
     """
 
     def __init__(self, page: Page, path: Path, cells: Sequence[str] | None = None) -> None:
-        from helpers.stack.jupyter import Jupyter
-
         if cells is not None:
             write(path, cells)
         self.page = page
         self.path = path
-        page.set_default_timeout(SECONDS * 1000)
-        # A workspace of its own: another page's has its tabs and would be taken over.
-        address = f"{settings().jupyter}/lab/workspaces/{path.stem}/tree/{path.relative_to(ROOT)}"
-        page.goto(f"{address}?token={Jupyter().token()}&reset")
+        open_lab(page, path.stem, f"/tree/{path.relative_to(ROOT)}")
         self.cells.first.wait_for()
         kernel = page.locator(".jp-StatusBar-Item", has_text="ipykernel")
         kernel.filter(has_text="| Idle").wait_for()  # keys pressed before are lost

@@ -26,6 +26,11 @@ def folder() -> Path:
     return settings().class_data or settings().data / "class"
 
 
+def fetched() -> Path:
+    """Where a learner's labs are that came through nbgrader's exchange."""
+    return settings().data / "assignments"
+
+
 def config(release: Path = FOLDER / "release") -> Config:
     """The configuration of nbgrader for the labs.
 
@@ -43,6 +48,7 @@ def config(release: Path = FOLDER / "release") -> Config:
         found.CourseDirectory[f"{step}_directory"] = str(folder() / step)
     found.CourseDirectory.db_url = f"sqlite:///{folder() / 'gradebook.db'}"
     found.Exchange.root = str(folder() / "exchange")
+    found.Exchange.assignment_dir = str(fetched())
     found.Exchange.path_includes_course = False
     found.GenerateAssignment.preprocessors = [
         "nbgrader.preprocessors.LockCells",
@@ -85,8 +91,8 @@ def api(release: Path = FOLDER / "release") -> NbGraderAPI:
 
 def prepare() -> None:
     """Make the folders nbgrader wants, and let it find `alembic`, which makes its database."""
-    exchange = folder() / "exchange"
-    exchange.mkdir(parents=True, exist_ok=True)
+    for path in (folder() / "exchange", fetched()):
+        path.mkdir(parents=True, exist_ok=True)
     # nbgrader tells what happened in its answers; Prefect's handlers would print it once more.
     logging.getLogger("traitlets").propagate = False
     here = str(Path(sys.executable).parent)
