@@ -26,11 +26,26 @@ def button(text: object, value: str) -> Markup:
     return Markup("<button type='button' data-press='{}'>{}</button>").format(value, text)
 
 
+def link(text: object, url: str) -> Markup:
+    """A link that opens beside the page it is on."""
+    return Markup("<a href='{}' target='_blank' rel='noopener'>{}</a>").format(url, text)
+
+
+def coloured(text: object, kind: str) -> Markup:
+    """Text in the colour of a class such as `failed`; it must say the same without its colour."""
+    return Markup("<span class='{}'>{}</span>").format(kind, text)
+
+
 def folded(summary: object, content: object, key: str) -> Markup:
     """Something that opens on a click and stays open as the view changes; `key` tells it apart."""
     return Markup("<details data-key='{}'><summary>{}</summary>{}</details>").format(
         key, summary, content
     )
+
+
+def scrolling(content: Markup, key: str) -> Markup:
+    """Something long in a part of the page that scrolls by itself; `key` tells it apart."""
+    return Markup("<div data-scroll='{}' tabindex='0'>{}</div>").format(key, content)
 
 
 def row(parts: Iterable[Markup]) -> Markup:

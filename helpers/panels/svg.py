@@ -13,9 +13,7 @@ from markupsafe import Markup
 
 def drawing(label: str, width: float, height: float, parts: Iterable[Markup]) -> Markup:
     """A drawing of parts, `width` units wide; a unit is a pixel where the page has room."""
-    return Markup(
-        "<svg role='img' aria-label='{}' viewBox='0 0 {:.0f} {:.0f}' style='width:{:.0f}px'>{}</svg>"
-    ).format(label, width, height, width, Markup("").join(parts))
+    return _drawn("img", label, width, height, parts)
 
 
 def pressable(parts: Iterable[Markup], value: str, name: str) -> Markup:
@@ -30,8 +28,13 @@ def pressable(parts: Iterable[Markup], value: str, name: str) -> Markup:
 
 def board(label: str, width: float, height: float, parts: Iterable[Markup]) -> Markup:
     """A drawing with parts to press, which a screen reader reads part by part."""
-    drawn = drawing(label, width, height, parts)
-    return Markup(drawn.replace("role='img'", "role='group'", 1))
+    return _drawn("group", label, width, height, parts)
+
+
+def _drawn(role: str, label: str, width: float, height: float, parts: Iterable[Markup]) -> Markup:
+    return Markup(
+        "<svg role='{}' aria-label='{}' viewBox='0 0 {:.0f} {:.0f}' style='width:{:.0f}px'>{}</svg>"
+    ).format(role, label, width, height, width, Markup("").join(parts))
 
 
 def bar(x: float, y: float, width: float, height: float, kind: str = "", title: str = "") -> Markup:
