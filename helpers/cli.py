@@ -182,6 +182,25 @@ def run(notebooks: tuple[Path, ...], store: bool) -> None:
         click.echo(f"{path.name} ran to its end: {target}")
 
 
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Where; LAB_PANEL_PORT by default.")
+@click.option("--no-browser", is_flag=True, help="Do not open it in the browser.")
+def panel(port: int | None, no_browser: bool) -> None:
+    """Serve the control room on a page of its own, until Ctrl-C.
+
+    With &theme=dark at the end of its address, the page is dark.
+    """
+    from helpers.panels import page
+
+    def opened(link: str) -> None:
+        click.echo(f"Control room: {link}\nCtrl-C ends it.")
+        if not no_browser:
+            webbrowser.open(link)
+
+    page.serve(port, opened)
+    click.echo("\nThe control room is closed.")
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.option("--quick", is_flag=True, help="Only what needs no running stack.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

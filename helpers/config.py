@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     spark_ui_port: Port = Field(4040, description="Spark's web page")
     inbox_port: Port = Field(8025, description="receiver of webhooks")
     jupyter_port: Port = Field(8888, description="JupyterLab")
+    panel_port: Port = Field(8866, description="the control room, while ./lab panel serves it")
 
     prefect_url: HttpUrl = Field(None, description="API address of a Prefect server elsewhere")
     mlflow_url: HttpUrl = Field(None, description="address of an MLflow server elsewhere")

@@ -250,11 +250,11 @@ class Runs(Panel[Tries]):
         older = len(found.runs) - len(rows)
         notes = [f"{older} older runs are not listed."] if older else []
         notes += [f"{left_out} columns are left out."] if left_out else []
-        page = Markup("<p><a href='{}' target='_blank'>The experiment in MLflow</a></p>")
+        page = html.link("The experiment in MLflow", _page(found.experiment_id))
         return (
             html.table(self._caption(found), columns, rows)
             + (html.note(" ".join(notes)) if notes else Markup(""))
-            + page.format(_page(found.experiment_id))
+            + Markup("<p>{}</p>").format(page)
         )
 
 
@@ -323,8 +323,7 @@ def _page(experiment_id: str, run_id: str = "") -> str:
 
 
 def _link(experiment_id: str, run: Try) -> Markup:
-    link = Markup("<a href='{}' target='_blank'>{}</a>")
-    return link.format(_page(experiment_id, run.id), run.name or run.id)
+    return html.link(run.name or run.id, _page(experiment_id, run.id))
 
 
 # ---- MLflow's API ----------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def test_defaults_are_those_of_the_source_document(given: Given) -> None:
 def test_the_offset_moves_every_local_port(given: Given) -> None:
     found = given(LAB_PORT_OFFSET="100", LAB_MLFLOW_URL="http://elsewhere:5000/")
     ports = [name.removesuffix("_port") for name in Settings.model_fields if name.endswith("_port")]
-    assert len(ports) == 9
+    assert len(ports) == 10
     for port in ports:
         assert found.port(port) == getattr(found, f"{port}_port") + 100
     assert found.mlflow == "http://elsewhere:5000"

@@ -66,7 +66,7 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
     listing = lab("--help").stdout.split("Commands:")[1]
     commands = re.findall(r"^  (\w+) +\S", listing, re.M)
     contract = ["up", "down", "status", "logs", "doctor", "reset", "run", "test", "bench"]
-    contract.append("class")
+    contract += ["class", "panel"]
     assert sorted(commands) == sorted(contract)
     readme = (ROOT / "README.md").read_text()
     assert [name for name in commands if f"./lab {name}" not in readme] == []

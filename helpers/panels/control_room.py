@@ -1,0 +1,180 @@
+"""The control room: what the lab's servers are at, on one page.
+
+Its sections answer the questions that the Prefect dashboard answers, in the order in which one
+asks them. Each section is a panel of its own, so only those that can be seen are looked at.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ipywidgets import HTML, Box, Checkbox, Layout, VBox, Widget
+from markupsafe import Markup
+
+from helpers.panels import html
+from helpers.panels.flow_runs import RecentRuns, RunningFlows
+from helpers.panels.inbox import Inbox
+from helpers.panels.log import Log
+from helpers.panels.panel import Panel
+from helpers.panels.plans import Plans
+from helpers.panels.run import Run, Shown
+
+if TYPE_CHECKING:
+    from helpers.stack.lifecycle import Status
+
+NARROW = "430px"
+"""Sections stand side by side where each of them has at least this width."""
+
+STATES = {"ready": "completed", "starting": "waiting", "restarting": "waiting"}
+"""How a service is, and the class that gives it its colour; all others are `failed`."""
+
+
+class ChosenRun(Panel[Shown | None]):
+    """The task graph of one run after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.id = ""
+        """The run that is shown; none at first."""
+        self._inner: Run | None = None
+
+    def follow(self, run: str) -> None:
+        """Show another run."""
+        with self._looking:
+            if self._inner:
+                self._inner.close()
+            self.id, self._inner = run, Run(run)
+        self.refresh()
+
+    def look(self) -> Shown | None:
+        """The chosen run."""
+        if self._inner is None:
+            return None
+        found = self._inner.look()
+        self.every = self._inner.every
+        return found
+
+    def draw(self, found: Shown | None) -> Markup:
+        """The chosen run's graph."""
+        return self._inner.draw(found) if self._inner and found else html.note(self.text(found))
+
+    def text(self, found: Shown | None) -> str:
+        """The chosen run in words."""
+        return self._inner.text(found) if self._inner and found else "No run has been chosen."
+
+    def press(self, value: str) -> None:
+        """A button in the graph."""
+        if self._inner:
+            self._inner.press(value)
+        self.refresh()
+
+    def close(self) -> None:
+        """Take it off the page."""
+        super().close()
+        if self._inner:
+            self._inner.close()
+
+
+class ControlRoom(Panel[list["Status"]]):
+    """All of it on one page: what runs, ran and will run, tasks, logs, alerts, and the servers.
+
+    Press the name of a run to see its tasks and its log; until then they are the newest run's.
+    """
+
+    every = 15.0
+    """Each service is asked in its own protocol, which takes some work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.newest = Checkbox(value=True, description="follow the newest run", indent=False)
+        """Whether tasks and log are always those of the newest run."""
+        self.run, self.log = ChosenRun(), Log()
+        history = RecentRuns(self.choose, self._began)
+        self.columns: list[dict[str, Panel[Any]]] = [
+            {
+                "Fluxos em execução: what runs now?": RunningFlows(self.choose),
+                "Agendamento e gatilhos: what will run, and why?": Plans(),
+                "Alertas: what was sent?": Inbox(),
+            },
+            {"Histórico de execuções: what ran?": history},
+            {"Estado das tarefas: how far is it?": self.run},
+            {"Logs detalhados: what did it say?": self.log},
+        ]
+        """The sections by their headings; where the page has room, two columns side by side."""
+
+    @property
+    def sections(self) -> dict[str, Panel[Any]]:
+        """All sections by their headings."""
+        return {title: panel for column in self.columns for title, panel in column.items()}
+
+    def choose(self, run: str) -> None:
+        """Show the tasks and the log of a run, and stay with it."""
+        self.newest.value = False
+        self._turn_to(run)
+
+    def look(self) -> list[Status]:
+        """Each service, asked in its own protocol."""
+        from helpers.stack import lifecycle
+
+        return lifecycle.status()
+
+    def draw(self, found: list[Status]) -> Markup:
+        """The services in a line."""
+        each = Markup(" · ").join(
+            Markup("{} {}").format(
+                html.link(one.name, one.url) if one.url.startswith("http") else one.name,
+                html.coloured(one.state, STATES.get(one.state, "failed")),
+            )
+            for one in found
+        )
+        missing = [one.name for one in found if not one.ready]
+        remedy = f"Start what is missing: ./lab up {' '.join(missing)}"
+        return Markup("<p>{}</p>").format(each) + (html.note(remedy) if missing else Markup(""))
+
+    def text(self, found: list[Status]) -> str:
+        """The questions it answers; the answers are other ones at each moment."""
+        return "\n".join(["Control room", *self.sections])
+
+    def widget(self) -> VBox:
+        """The services, and below them the sections, side by side where the page has room."""
+        box = super().widget()
+        if len(box.children) == 1:
+            with ThreadPoolExecutor(len(self.sections)) as pool:
+                list(pool.map(lambda panel: panel.refresh(), self.sections.values()))
+            columns = [self._column(one) for one in self.columns]
+            box.children = [*box.children, Box(columns, layout=Layout(flex_flow="row wrap"))]
+        return box
+
+    @property
+    def drawn(self) -> Markup:
+        """The services and all sections, for paper."""
+        parts = [
+            Markup("<h3>{}</h3>").format(title) + panel.drawn
+            for title, panel in self.sections.items()
+        ]
+        return Markup("").join([super().drawn, *parts])
+
+    def close(self) -> None:
+        """Take it off the page; nothing is asked of a service any more."""
+        super().close()
+        for panel in self.sections.values():
+            panel.close()
+
+    def _began(self, run: str) -> None:
+        """A newer run has begun."""
+        if self.newest.value and run != self.run.id:
+            self._turn_to(run)
+
+    def _turn_to(self, run: str) -> None:
+        self.run.follow(run)
+        self.log.follow(run)
+
+    def _column(self, sections: dict[str, Panel[Any]]) -> VBox:
+        parts: list[Widget] = []
+        for title, panel in sections.items():
+            parts.append(HTML(Markup("<h3 style='margin: 8px 0 0'>{}</h3>").format(title)))
+            parts += [self.newest] if panel is self.run else []
+            parts.append(panel.widget())
+        wide = Layout(flex=f"1 1 {NARROW}", min_width="0", padding="0 16px 8px 0")
+        return VBox(parts, layout=wide)
