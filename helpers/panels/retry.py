@@ -358,13 +358,13 @@ class Retry(Panel[Outcome]):
     def run_for_real(self) -> Trial:
         """Run the flow with these settings in a thread; while it runs, nothing can be turned."""
         trial = self.trial = Trial(self.settings, self.seed)
+        self._turn(off=True)
         Thread(target=self._follow, args=[trial], name="retry trial", daemon=True).start()
         self.refresh()
         super()._watch()
         return trial
 
     def _follow(self, trial: Trial) -> None:
-        self._turn(off=True)
         trial.run()
         self._turn(off=False)
         self.refresh()
@@ -384,6 +384,8 @@ class Retry(Panel[Outcome]):
     def _watch(self) -> None:
         if self.trial is not None and not self.trial.ended.is_set():
             super()._watch()
+        elif not self.drawn:
+            self.refresh()
 
 
 def facts(settings: Settings) -> list[str]:

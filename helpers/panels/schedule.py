@@ -182,6 +182,7 @@ class Schedule(Panel[Outlook]):
             (one.slug or f"schedule {number}", _of_server(one.schedule), one.active)
             for number, one in enumerate(deployment.schedules, start=1)
         ]
+        named.sort(key=lambda one: one[0])  # the server has no order for them
         zone = time_zone(
             self.zone or next((one.timezone for _, one, _ in named if one.timezone), "UTC")
         )
@@ -265,6 +266,8 @@ class Schedule(Panel[Outlook]):
         # What a line means does not change by itself; the schedules of a deployment do.
         if self.deployment:
             super()._watch()
+        elif not self.drawn:
+            self.refresh()
 
 
 # ---- how it is drawn -----------------------------------------------------------------------

@@ -224,7 +224,9 @@ def test_no_thread_looks_unless_a_real_run_goes_on(
     panel: Retry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel, "busy", lambda: True)
+    panel.widget()  # as it stands among others
     panel._told(panel.view, {"kind": "seen"}, [])
+    assert panel.drawn
     watched = [panel.watched]
     assert panel._thread is None
     panel.trial = retry.Trial(panel.settings, 1)

@@ -135,7 +135,9 @@ def test_no_thread_looks_at_what_does_not_change_by_itself(
     panel: Schedule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel, "busy", lambda: True)
+    panel.widget()  # as it stands among others
     panel._told(panel.view, {"kind": "seen"}, [])
+    assert panel.drawn
     assert panel._thread is None
 
 
@@ -168,8 +170,8 @@ def test_the_schedules_of_a_deployment_stand_together(of_deployment: Schedule) -
     found = of_deployment.look()
     assert found.zone == LISBON
     assert found.plans == (
-        Plan("nove", "At 09:00 (Europe/Lisbon)"),
         Plan(SCRIPT, "Every 12 hours, counted from 2026-01-01 00:00 (Europe/Lisbon)"),
+        Plan("nove", "At 09:00 (Europe/Lisbon)"),
         Plan("schedule 3", "FREQ=DAILY (UTC)", active=False),
     )
     assert [name for _, name in found.runs[:4]] == [SCRIPT, SCRIPT, "nove", SCRIPT]

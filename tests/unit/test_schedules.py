@@ -73,6 +73,7 @@ def test_a_schedule_in_words(text: str, words: str) -> None:
         ("", "0 fields, and cron has five"),
         ("0 0 * * * * * *", "8 fields, and cron has five"),
         ("every", "'every' is no length of time."),
+        ("6 hours soon", "'soon' is no length of time."),
         ("every 3 moons", "'3 moons' is no length of time."),
         ("0 minutes", "'0 minutes' is no length of time."),
         ("every day from soon", "'soon' is no moment to count from."),
