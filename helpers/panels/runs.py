@@ -127,7 +127,8 @@ class Runs(Panel[Tries]):
         super().__init__()
         self.experiment = experiment
         self._first = (parameter, metric)
-        self.parameter = Dropdown(description="x: parameter")
+        whole = {"description_width": "initial"}
+        self.parameter = Dropdown(description="x: parameter", style=whole)
         self.metric = Dropdown(description="y: metric")
         self.towards = Dropdown(options=[HIGHEST, LOWEST], description="best is")
         self._turning = False

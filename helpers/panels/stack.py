@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
-from ipywidgets import Button, Dropdown, HBox, Widget
+from ipywidgets import Button, Dropdown, HBox, Layout, Widget
 from markupsafe import Markup
 
 from helpers.errors import LabError
@@ -82,7 +82,7 @@ class Stack(Panel[list[Server]]):
             button = Button(description=what)
             button.on_click(lambda pressed: self.do(pressed.description, which.value))
             buttons.append(button)
-        return [HBox([which, *buttons])]
+        return [HBox([which, *buttons], layout=Layout(flex_flow="row wrap"))]
 
     def do(self, what: str, service: str) -> None:
         """Start, stop, pause or resume a service; `said` tells how it went."""

@@ -1,0 +1,147 @@
+"""The control room on its own page, and MLflow's runs in a notebook."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from playwright.sync_api import expect
+
+from helpers import wait
+from helpers.browser import SECONDS, Notebook
+from tests.browser.conftest import SCREENSHOTS
+from tests.stack.test_panel_control_room import free_port, start
+from tests.stack.test_panel_runs import experiment, log
+from tests.waiting_flow import SAID, waiting
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
+expect.set_options(timeout=SECONDS * 1000)
+
+__all__ = ["experiment"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[subprocess.Popen[str]]:
+    """The process of `./lab panel`."""
+    process = start(free_port())
+    yield process
+    process.terminate()
+    try:
+        process.wait(30)
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def link(server: subprocess.Popen[str]) -> str:
+    """The address of the page, with its token."""
+    assert server.stdout
+    return server.stdout.readline().split()[-1]
+
+
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture
+def room(chromium: Browser, link: str) -> Iterator[Open]:
+    """A function that opens the control room in a page of its own, left after the test."""
+    pages: list[Page] = []
+
+    def open_one(theme: str = "light", width: int = 1280) -> Page:
+        page = chromium.new_page(viewport={"width": width, "height": 900})
+        pages.append(page)
+        page.set_default_timeout(SECONDS * 1000)
+        page.on("response", lambda answer: answered.append(answer.url))
+        page.goto(f"{link}&theme={theme}")
+        expect(section(page, "Histórico de execuções")).to_be_visible()
+        return page
+
+    answered: list[str] = []
+    yield open_one
+    for page in pages:
+        page.close(run_before_unload=True)
+    ours = link.split("?")[0]
+    assert [url for url in answered if not url.startswith((ours, f"blob:{ours}", "data:"))] == []
+    assert answered
+
+
+def section(page: Page, title: str) -> Locator:
+    """The view below a heading."""
+    return page.locator(f".lab-panel:below(h3:has-text('{title}'))").first
+
+
+def test_it_shows_a_run_as_it_goes_and_its_tasks_and_log(room: Open) -> None:
+    page = room()
+    with waiting() as run:
+        expect(section(page, "Fluxos em execução")).to_contain_text(run.name)
+        page.get_by_role("button", name=run.name).first.click()
+        expect(section(page, "Estado das tarefas")).to_contain_text("Esperar, Running")
+        run.finish()
+        expect(section(page, "Fluxos em execução")).not_to_contain_text(run.name)
+        expect(section(page, "Histórico")).to_contain_text(run.name)
+        expect(section(page, "Estado das tarefas")).to_contain_text("Esperar, Completed")
+        expect(section(page, "Logs detalhados")).to_contain_text(SAID)
+        assert page.title() != "taken over"
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / "control_room.png")
+
+
+def test_by_keyboard_a_run_is_chosen_and_stays(room: Open) -> None:
+    page = room()
+    with waiting() as first, waiting() as second:
+        tasks = section(page, "Estado das tarefas")
+        page.locator(f"[data-press='{first.id}']").first.focus()
+        page.keyboard.press("Enter")
+        expect(tasks).to_contain_text(first.name)
+        expect(page.get_by_label("follow the newest run")).not_to_be_checked()
+        second.finish()
+        expect(section(page, "Fluxos em execução")).not_to_contain_text(second.name)
+        expect(tasks).to_contain_text(first.name)
+        page.get_by_label("follow the newest run").check()
+        expect(tasks).not_to_contain_text(first.name)
+
+
+@pytest.mark.parametrize("width", [800, 1280])
+def test_it_fits_the_page_also_dark(room: Open, width: int) -> None:
+    page = room("dark", width)
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
+    views = page.locator(".lab-panel")
+    expect(views).to_have_count(7)
+    for place in range(views.count()):
+        box = views.nth(place).bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= width
+    page.screenshot(path=SCREENSHOTS / f"control_room_dark_{width}.png")
+
+
+def test_left_its_kernel_ends(server: subprocess.Popen[str], room: Open) -> None:
+    def kernels() -> int:
+        return len(psutil.Process(server.pid).children())
+
+    wait.until(lambda: kernels() == 0, "the end of the other tests' kernels")
+    page = room()
+    assert kernels() == 1
+    page.goto("about:blank")
+    wait.until(lambda: kernels() == 0, "the end of its kernel")
+
+
+def test_runs_are_turned_and_the_best_is_marked(
+    notebook: Notebook, experiment: tuple[str, str]
+) -> None:
+    name, number = experiment
+    shown = notebook.run(f"Runs({name!r})")
+    view = shown.locator(".lab-panel")
+    expect(view).to_have_text(f"The experiment {name!r} has no run yet.")
+    log(number, "0.5", 0.5, "FINISHED")
+    log(number, "0.05", 0.7, "FINISHED")
+    expect(view.locator("polygon title")).to_contain_text("auc=0.7")
+    shown.get_by_label("best is").select_option("lowest")
+    expect(view.locator("polygon title")).to_contain_text("auc=0.5")
+    assert view.locator("a").first.get_attribute("href")
