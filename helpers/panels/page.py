@@ -86,6 +86,9 @@ def _voila(port: int, token: str, listening: Callable[[], object]) -> Voila:
     config.Voila.log_level = "ERROR"
     config.Voila.tornado_settings = {
         "allow_remote_access": False,
+        # A page that is left ends its kernel by a request that can carry no such mark. It names
+        # the kernel, which no other page can guess; and there is nothing else to send.
+        "disable_check_xsrf": True,
         "ws_ping_timeout": 30_000,  # ms; three times as much is the default, and refused
         "headers": {"Content-Security-Policy": POLICY},
     }
