@@ -146,7 +146,8 @@ class Following:
         self.id = None if run is None else _checked(run)
         self.flow = flow
         self.pause = 1.0
-        """Seconds until looking again is worth it: one for each answer full of task runs."""
+        """Seconds until looking again is worth it: one for each answer full of task runs; a minute
+        when all has been said."""
         self._last: Followed | None = None
         self._changed = 0.0
         self._names: dict[UUID, str] = {}
@@ -165,6 +166,7 @@ class Following:
             LabError: Prefect does not answer, or does not know the run.
         """
         if self.id is not None and self.settled:
+            self.pause = 60.0
             return self._last
         with self._asking() as api:
             run = self._find(api)
@@ -231,10 +233,14 @@ class Following:
         self._last = found
 
     def _open(self) -> SyncPrefectClient:
+        import httpx
         from prefect.client.orchestration import get_client
 
-        made = get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS})
-        return made.__enter__()
+        options: dict[str, Any] = {"timeout": ANSWER_SECONDS}
+        if "prefect" not in settings().outside:
+            # Prefect's own connects three times more to a server that is down, for 1.5 s.
+            options["transport"] = httpx.HTTPTransport()
+        return get_client(sync_client=True, httpx_settings=options).__enter__()
 
     @contextmanager
     def _asking(self) -> Iterator[SyncPrefectClient]:

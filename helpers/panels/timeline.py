@@ -54,6 +54,7 @@ class Timeline(Panel[Followed | None]):
         super().__init__()
         self.limit = limit
         self._follows = Following(run, flow)
+        self._drawn: tuple[Followed | None, Markup] | None = None
 
     def look(self) -> Followed | None:
         """The run with its task runs; None if the flow has no run that began."""
@@ -63,18 +64,9 @@ class Timeline(Panel[Followed | None]):
 
     def draw(self, found: Followed | None) -> Markup:
         """What it comes to in words, the bars, and the line of the number at once."""
-        if found is None:
-            return html.note(self._none())
-        caption = Markup("<p><b>{}</b> · {} · {}</p>").format(
-            found.flow, found.name, self._caption(found)
-        )
-        all_bars = bars(found)
-        if not all_bars:
-            return caption
-        drawing = draw_bars(all_bars[-MOST_BARS:], all_bars, self.limit, found.flow)
-        left_out = max(len(all_bars) - MOST_BARS, 0)
-        note = f"{left_out} that began earlier have no bar; the number at once counts them too."
-        return caption + drawing + (html.note(note) if left_out else Markup(""))
+        if self._drawn is None or self._drawn[0] is not found:
+            self._drawn = (found, self._draw(found))
+        return self._drawn[1]
 
     def text(self, found: Followed | None) -> str:
         """The run, a line a task, and whether the limit was kept; without times."""
@@ -91,6 +83,20 @@ class Timeline(Panel[Followed | None]):
         """Take it off the page; nothing is asked of Prefect any more."""
         super().close()
         self._follows.close()
+
+    def _draw(self, found: Followed | None) -> Markup:
+        if found is None:
+            return html.note(self._none())
+        caption = Markup("<p><b>{}</b> · {} · {}</p>").format(
+            found.flow, found.name, self._caption(found)
+        )
+        all_bars = bars(found)
+        if not all_bars:
+            return caption
+        drawing = draw_bars(all_bars[-MOST_BARS:], all_bars, self.limit, found.flow)
+        left_out = max(len(all_bars) - MOST_BARS, 0)
+        note = f"{left_out} that began earlier have no bar; the number at once counts them too."
+        return caption + drawing + (html.note(note) if left_out else Markup(""))
 
     def _caption(self, found: Followed) -> str:
         waiting = sum(task.begin is None for task in found.tasks)

@@ -279,6 +279,7 @@ def test_a_run_is_asked_about_until_nothing_new_has_come_for_a_while(
     server.asked.clear()
     assert follows.look() is follows.look()
     assert server.asked == []
+    assert follows.pause == 60
 
 
 def test_the_newest_run_of_a_flow_is_followed_when_it_comes(

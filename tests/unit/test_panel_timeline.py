@@ -127,6 +127,12 @@ def test_a_moment_that_is_all_there_is_can_be_drawn(panel: Timeline) -> None:
     assert "<svg" in panel.draw(run(task(1, 1)))
 
 
+def test_the_same_is_not_drawn_again(panel: Timeline) -> None:
+    found = run(task(0, 1))
+    assert panel.draw(found) is panel.draw(found)
+    assert panel.draw(run(task(0, 1), task(0, 2))) != panel.draw(found)
+
+
 def test_nothing_to_show(panel: Timeline) -> None:
     nothing = Timeline(flow="Nunca")
     assert nothing.text(None) == "No run of Nunca has begun yet."
