@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from helpers.config import settings
+from helpers.errors import LabError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,29 @@ def client(timeout: float = 30, attempts: int = 3, keys: tuple[str, str] | None 
             proxies={},
         ),
     )
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Say in our words that storage does not answer, or that it has no such thing.
+
+    Raises:
+        LabError: it does not answer, has no such bucket or object, or refuses the keys.
+    """
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+    where = settings().s3
+    try:
+        yield
+    except (ConnectionError, HTTPClientError):
+        raise LabError(f"S3 storage does not answer at {where}.", "./lab up s3") from None
+    except ClientError as error:
+        said = error.response["Error"]
+        name = said.get("BucketName") or said.get("Key") or ""
+        raise LabError(
+            f"S3 storage at {where} says {said['Code']}: {said['Message']} {name}".rstrip(),
+            "Look at what there is: helpers.panels.Storage()",
+        ) from None
 
 
 def split(path: str) -> tuple[str, str]:
