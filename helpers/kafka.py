@@ -6,9 +6,12 @@ import gc
 import json
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
+from helpers import wait
 from helpers.config import settings
 from helpers.errors import LabError
 
@@ -17,8 +20,12 @@ BATCH = 10_000
 """How many messages to ask of a consumer at a time."""
 PAUSE = 0.1
 """How long, in seconds, a consumer collects messages before it hands over what it has."""
+NEWEST = 200
+"""How many messages a look at the newest reads at most, unless there are more partitions."""
 TAKING = {"enable_auto_commit": False, "enable_partition_eof": True, "fetch_wait_max_ms": 50}
 """Options of a consumer for `take`: it hears of the end of a partition, and soon."""
+WATCHING = {"reconnect_backoff_max_ms": 1000}
+"""Options of clients that are kept: they see soon that the broker is back."""
 
 Text: TypeAlias = str | bytes | None
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
@@ -35,6 +42,8 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    time: int
+    """When it was made, by the clock of who sent it: milliseconds since 1970."""
 
 
 def configuration(**options: Any) -> dict[str, Any]:
@@ -77,6 +86,8 @@ def create_topic(name: str, partitions: int = 1) -> None:
     admin = _admin()  # named, so that it lives until the answer is there
     made = admin.create_topics([NewTopic(name, partitions, 1)], request_timeout=SECONDS)
     _await(made[name], f"make the topic {name}", ignore=KafkaError.TOPIC_ALREADY_EXISTS)
+    # The controller has made it; the broker that is asked next hears of it a moment later.
+    wait.until(lambda: name in topics(), f"the broker to know the topic {name}", SECONDS)
 
 
 def remove_topics(*names: str) -> int:
@@ -174,6 +185,7 @@ def send(topic: str, messages: Iterable[Outgoing]) -> int:
         failed.append(error.str())
 
     sender = producer(
+        log_level=0,  # what goes wrong is said by the error below
         linger_ms=5,
         max_in_flight=1,  # a batch that is sent again does not overtake the next one
         delivery_report_only_error=True,
@@ -274,6 +286,7 @@ def _record(message: Any) -> Record:
         message.key(),
         message.value(),
         message.headers() or NO_HEADERS,
+        message.timestamp()[1],
     )
 
 
@@ -376,7 +389,7 @@ def partitions(topic: str) -> list[Any]:
     except KafkaException as error:
         raise _unreachable(error) from None
     if topic not in known:
-        raise LabError(f"Kafka has no topic {topic}.", f'Make it: kafka.create_topic("{topic}")')
+        raise no_topic(topic)
     return [TopicPartition(topic, number) for number in sorted(known[topic].partitions)]
 
 
@@ -409,10 +422,199 @@ def consume(
         receiver.close()
 
 
-def _admin() -> Any:
+class Held(NamedTuple):
+    """What a topic holds."""
+
+    id: str
+    """Another one once the topic was removed and made anew."""
+    partitions: dict[int, range]
+    """The offsets of each, from the first message there is to the last."""
+
+
+class Watch:
+    """Looks at topics and groups again and again, with the same clients; no group notices.
+
+    How far a topic reaches is asked of the broker, never counted, so a look at a topic with a
+    million messages costs no more than at one with ten.
+
+    Args:
+        seconds: how long the broker may take for an answer; 10 by default.
+    """
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
+        self._readers: dict[str, Any] = {}
+
+    @cached_property
+    def _admin(self) -> Any:
+        return _admin(**WATCHING)
+
+    @cached_property
+    def _receiver(self) -> Any:
+        # Little is asked for at a time: a partition's newest messages, and not what it could hold.
+        small = {"fetch_message_max_bytes": 65_536, "queued_max_messages_kbytes": 1024}
+        return consumer("watch", log_level=0, **WATCHING, **TAKING, **small)
+
+    def close(self) -> None:
+        """Give back the clients; the next look makes new ones."""
+        self._keep_readers([])
+        if "_receiver" in self.__dict__:
+            self._receiver.close()
+        for name in ("_receiver", "_admin"):
+            self.__dict__.pop(name, None)
+
+    def topics(self, seconds: float | None = None) -> list[str]:
+        """The names of all topics, Kafka's own included.
+
+        Args:
+            seconds: how long the broker may take; as long as for other answers by default.
+
+        Raises:
+            LabError: the broker does not answer in time.
+        """
+        with _answers():
+            return sorted(self._admin.list_topics(timeout=seconds or self.seconds).topics)
+
+    def held(self, topic: str) -> Held:
+        """Which offsets a topic holds, in each partition.
+
+        Raises:
+            LabError: the topic does not exist, or the broker does not answer in time.
+        """
+        deadline = time.monotonic() + self.seconds
+        while True:
+            try:
+                return self._held(topic)
+            except _NotYet as error:
+                if time.monotonic() > deadline:
+                    raise _unreachable(error) from None
+                time.sleep(0.05)  # its broker has yet to hear that it leads the new topic
+
+    def _held(self, topic: str) -> Held:
+        from confluent_kafka import TopicCollection, TopicPartition
+        from confluent_kafka.admin import OffsetSpec
+
+        within = {"request_timeout": self.seconds}
+        with _answers(topic):
+            asked = self._admin.describe_topics(TopicCollection([topic]), **within)
+            described = asked[topic].result()
+            places = [TopicPartition(topic, each.id) for each in described.partitions]
+            first, end = (
+                self._admin.list_offsets(dict.fromkeys(places, spec), **within)
+                for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+            )
+            found = {
+                place.partition: range(first[place].result().offset, end[place].result().offset)
+                for place in places
+            }
+        return Held(str(described.topic_id), dict(sorted(found.items())))
+
+    def groups(self) -> dict[str, bool]:
+        """The consumer groups, and whether each has a member now.
+
+        A reader that was assigned its partitions uses a group as a bookmark and is no member.
+
+        Raises:
+            LabError: the broker does not answer in time.
+        """
+        from confluent_kafka import ConsumerGroupState
+
+        with _answers():
+            found = self._admin.list_consumer_groups(request_timeout=self.seconds).result().valid
+        without = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
+        return {one.group_id: one.state not in without for one in found}
+
+    def committed(
+        self, topic: str, partitions: Iterable[int], groups: Sequence[str]
+    ) -> dict[str, dict[int, int]]:
+        """The next offset that each group committed, by partition; only where it committed one.
+
+        Raises:
+            LabError: the broker does not answer in time.
+        """
+        from confluent_kafka import TopicPartition
+
+        places = [TopicPartition(topic, number) for number in partitions]
+        self._keep_readers(groups)
+
+        def ask(group: str) -> dict[int, int]:
+            with _answers():
+                found = self._readers[group].committed(places, timeout=self.seconds)
+            return {each.partition: each.offset for each in found if each.offset >= 0}
+
+        with ThreadPoolExecutor(8) as pool:
+            return dict(zip(groups, pool.map(ask, groups), strict=True))
+
+    def _keep_readers(self, groups: Sequence[str]) -> None:
+        """A consumer for each of these groups and no others; none of them ever reads.
+
+        One admin client could ask for all groups, but it ends the whole process when the broker
+        that answers is just starting or stopping (librdkafka issue 5040).
+        """
+        for group in set(self._readers).difference(groups):
+            self._readers.pop(group).close()
+        for group in set(groups).difference(self._readers):
+            options = {"log_level": 0, "enable_auto_commit": False, **WATCHING}
+            self._readers[group] = consumer(group, **options)
+
+    def newest(self, topic: str, partitions: Mapping[int, range], each: int = 20) -> list[Record]:
+        """The last messages of each partition, in the order of their times; no others are read.
+
+        Args:
+            topic: which.
+            partitions: the offsets it holds, by partition, as `held` tells them.
+            each: how many of a partition at most; 20 by default, fewer when that would be more
+                than two hundred in all.
+
+        Raises:
+            LabError: the broker reports an error, or does not answer for 10 s.
+        """
+        from confluent_kafka import TopicPartition
+
+        filled = {number: offsets for number, offsets in partitions.items() if offsets}
+        if not filled:
+            return []
+        each = min(each, max(1, NEWEST // len(filled)))
+        ends = {number: offsets[-each:] for number, offsets in filled.items()}
+        self._receiver.assign([TopicPartition(topic, n, end.start) for n, end in ends.items()])
+        try:
+            found = take(self._receiver, sum(map(len, ends.values())), seconds=0)
+        finally:
+            self._receiver.unassign()  # or it would go on fetching what comes
+        return sorted(found, key=lambda one: (one.time, one.partition, one.offset))
+
+
+def _admin(**options: Any) -> Any:
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient(configuration(log_level=0))
+    return AdminClient(configuration(log_level=0, **options))
+
+
+class _NotYet(Exception):
+    """The brokers do not agree yet on who leads a topic."""
+
+
+@contextmanager
+def _answers(topic: str = "") -> Iterator[None]:
+    """Say in our words that the broker does not answer, or has no such topic."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    soon = (
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError._NOENT,
+    )
+    try:
+        yield
+    except KafkaException as error:
+        problem = error.args[0]
+        if topic and problem.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise no_topic(topic) from None
+        if topic and problem.code() in soon:
+            raise _NotYet(problem.str()) from None
+        raise _unreachable(problem.str()) from None
 
 
 def _await(future: Any, what: str, ignore: int | None = None) -> bool:
@@ -430,7 +632,13 @@ def _await(future: Any, what: str, ignore: int | None = None) -> bool:
     return True
 
 
+def no_topic(topic: str) -> LabError:
+    """The error that says so, and how to make it."""
+    return LabError(f"Kafka has no topic {topic}.", f'Make it: kafka.create_topic("{topic}")')
+
+
 def _unreachable(why: object) -> LabError:
     return LabError(
-        f"Kafka does not answer at {settings().kafka}: {why}", "Start it with: ./lab up kafka"
+        f"Kafka does not answer at {settings().kafka}: {why}",
+        "Start it with: ./lab up kafka. If it was paused: resume it in the panel Stack().",
     )

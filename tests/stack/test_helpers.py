@@ -1,6 +1,7 @@
 """The helpers against the live services, outside any notebook."""
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any, cast
@@ -147,6 +148,63 @@ def test_nothing_is_committed_for_a_group_that_is_reading(topic: str) -> None:
     finally:
         member.close()
     assert kafka.remove_groups(topic) == 1
+
+
+@pytest.fixture
+def looking() -> Iterator[kafka.Watch]:
+    watch = kafka.Watch()
+    yield watch
+    watch.close()
+
+
+def test_a_watch_sees_what_a_topic_holds_and_that_it_was_made_anew(
+    topic: str, looking: kafka.Watch
+) -> None:
+    before = looking.held(topic)  # at once, while its broker may not have heard of it
+    assert before.partitions == {0: range(0), 1: range(0)}
+    kafka.send(topic, [("Sul", str(number)) for number in range(10)])
+    assert sorted(looking.held(topic).partitions.values(), key=len) == [range(0), range(10)]
+    assert looking.held(topic).id == before.id
+    kafka.remove_topics(topic)
+    with pytest.raises(LabError, match=f"Kafka has no topic {topic}"):
+        looking.held(topic)
+    assert topic not in looking.topics()
+    kafka.create_topic(topic)
+    assert looking.held(topic).id != before.id
+    assert {topic, "__consumer_offsets"} <= set(looking.topics())
+
+
+def test_a_watch_reads_the_last_messages_of_each_partition(
+    topic: str, looking: kafka.Watch
+) -> None:
+    kafka.send(topic, [(key, f"{key} {n}") for n in range(50) for key in ("Sul", "Norte")])
+    partitions = looking.held(topic).partitions
+    assert len({record.key for record in kafka.read(topic)}) == 2
+    for _ in range(2):  # the second from where it did not stand
+        found = looking.newest(topic, partitions, 3)
+        for number, offsets in partitions.items():
+            here = [record.offset for record in found if record.partition == number]
+            assert here == list(offsets[-3:])
+        assert [one.time for one in found] == sorted(one.time for one in found)
+        assert abs(found[-1].time / 1000 - time.time()) < 60
+
+
+def test_a_watch_tells_what_each_group_committed_and_which_one_reads(
+    topic: str, looking: kafka.Watch
+) -> None:
+    kafka.send(topic, [("Sul", str(number)) for number in range(10)])
+    member = kafka.consumer(topic, enable_auto_commit=False)
+    member.subscribe([topic])
+    wait.until(lambda: member.poll(0.1) or member.assignment(), "the member's partitions")
+    assert looking.groups()[topic] is True
+    member.close()
+    kafka.commit(topic, topic, {1: 4})
+    assert looking.groups()[topic] is False
+    groups = [topic, f"{topic}-other"]
+    for _ in range(2):
+        assert looking.committed(topic, (0, 1), groups) == {groups[0]: {1: 4}, groups[1]: {}}
+    assert looking.committed(topic, (0,), []) == {}
+    assert kafka.remove_groups(topic) == 1  # a watch is no member
 
 
 def test_a_topic_that_is_not_there_is_an_error_and_is_not_made() -> None:
