@@ -9,6 +9,8 @@ from typing import Any, cast
 import httpx
 import pandas as pd
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from conftest import Stack
 from helpers import chapters, datasets, kafka, orchestration, spark, storage, tracking, wait
@@ -177,16 +179,29 @@ def test_a_watch_sees_what_a_topic_holds_and_that_it_was_made_anew(
 def test_a_watch_reads_the_last_messages_of_each_partition(
     topic: str, looking: kafka.Watch
 ) -> None:
-    kafka.send(topic, [(key, f"{key} {n}") for n in range(50) for key in ("Sul", "Norte")])
+    # The two keys lie in two partitions.
+    kafka.send(topic, [(key, "") for key in ("Sul", "Sudeste") * 50])
+    for value in "abcd":  # each send is later than the one before
+        kafka.send(topic, [("Sul" if value in "ac" else "Sudeste", value)])
     partitions = looking.held(topic).partitions
-    assert len({record.key for record in kafka.read(topic)}) == 2
-    for _ in range(2):  # the second from where it did not stand
+    for _ in range(2):  # the second time it begins where the first did
         found = looking.newest(topic, partitions, 3)
+        assert [one.value for one in found][-4:] == [b"a", b"b", b"c", b"d"]
         for number, offsets in partitions.items():
             here = [record.offset for record in found if record.partition == number]
             assert here == list(offsets[-3:])
-        assert [one.time for one in found] == sorted(one.time for one in found)
         assert abs(found[-1].time / 1000 - time.time()) < 60
+
+
+def test_a_watch_sees_that_the_first_messages_are_gone(topic: str, looking: kafka.Watch) -> None:
+    kafka.send(topic, [("Sul", str(number)) for number in range(10)])
+    [partition] = {record.partition for record in kafka.read(topic)}
+    end = TopicPartition(topic, partition, 8)
+    admin = AdminClient(kafka.configuration())  # named, so that it lives until the answer is there
+    admin.delete_records([end])[end].result(10)
+    partitions = looking.held(topic).partitions
+    assert partitions[partition] == range(8, 10)
+    assert [one.offset for one in looking.newest(topic, partitions)] == [8, 9]
 
 
 def test_a_watch_tells_what_each_group_committed_and_which_one_reads(
