@@ -85,8 +85,7 @@ def first_runs(runs: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]
     """The next run of each deployment, by its id, from planned runs of which the next is first."""
     found: dict[str, Mapping[str, Any]] = {}
     for run in runs:
-        if run["deployment_id"]:
-            found.setdefault(run["deployment_id"], run)
+        found.setdefault(run["deployment_id"], run)
     return found
 
 

@@ -200,6 +200,7 @@ def test_the_newest_lines_are_asked_for_from_a_level(answers: dict[str, Any]) ->
     panel.level.value = "WARNING"
     found = panel.look()
     [(_, question)] = answers["asked"]
+    assert question["limit"] == log.MOST + 1
     assert question["logs"] == {"flow_run_id": {"any_": ["id-1"]}, "level": {"ge_": 30}}
     assert (len(found.lines), found.more) == (log.MOST, True)
     assert (found.lines[0].level, len(found.lines[0].message)) == ("ERROR", log.LONGEST + 1)
