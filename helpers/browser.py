@@ -150,6 +150,7 @@ class Notebook:
     def select(self, cell: Locator) -> None:
         """Select a cell, so that keys are commands to it."""
         cell.locator(".jp-InputArea-prompt").first.click()
+        cell.focus()  # a click leaves the focus in a field of an output
         self.page.keyboard.press("Escape")
 
     def write(self, cell: Locator, code: str) -> None:

@@ -125,9 +125,14 @@ class Kafka(Panel[Seen]):
         self._last_read: tuple[str, kafka.Held] | None = None
         self._messages: list[Message] = []
         wide, narrow = Layout(width="240px"), Layout(width="160px")
-        self._target = Text(topic, placeholder="the topic shown", description="topic", layout=wide)
-        self._key = Text(placeholder="none", description="key", layout=narrow)
-        self._value = Text(description="value", layout=wide)
+        # A field is told of whole, as it is left: by the letter, the last ones could come after
+        # the button.
+        whole = {"continuous_update": False}
+        self._target = Text(
+            topic, placeholder="the topic shown", description="topic", layout=wide, **whole
+        )
+        self._key = Text(placeholder="none", description="key", layout=narrow, **whole)
+        self._value = Text(description="value", layout=wide, **whole)
         self._send = Button(description="send")
         self._send.on_click(
             lambda _: self.send(self._target.value, self._key.value, self._value.value)
