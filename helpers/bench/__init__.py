@@ -81,6 +81,12 @@ MEASUREMENTS = {
         "a deployed run, from request to Completed", "the same flow in a bare subprocess",
         "s", 1.5, "flow_runs",
     ),
+    # The page may take half as long again as the loop: the panel reads the whole run, draws it,
+    # and sends it by way of JupyterLab.
+    "state-to-page": Measurement(
+        "a task's change of state in Prefect, until JupyterLab shows it",
+        "the same change, read by a bare loop of the panel's interval", "s", 1.5, "page",
+    ),
     "papermill": Measurement(
         "all notebooks by papermill", "the sum of their cells' own time", "s", 1.3, "course"
     ),
