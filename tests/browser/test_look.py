@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
-from helpers import kafka, orchestration, storage, tracking
+from helpers import kafka, orchestration, storage, tracking, wait
 from helpers.browser import SECONDS, Notebook
+from helpers.errors import LabError
 from helpers.panels import __all__ as names
 from tests.browser.conftest import SCREENSHOTS
 
@@ -104,11 +106,17 @@ def test_its_texts_stand_out_from_what_is_behind_them(wall: Notebook, theme: str
     wall.menu("Settings", "Theme", theme)
     is_light = str(theme.endswith("Light")).lower()
     expect(wall.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
-    faint: dict[str, Any] = {
-        name: wall.cells.nth(number).locator(OUTPUT).evaluate(CONTRAST)
-        for number, name in enumerate(names, 1)
-    }
-    assert {name: texts for name, texts in faint.items() if texts} == {}
+
+    def faint() -> dict[str, Any]:
+        found = {
+            name: wall.cells.nth(number).locator(OUTPUT).evaluate(CONTRAST)
+            for number, name in enumerate(names, 1)
+        }
+        return {name: texts for name, texts in found.items() if texts}
+
+    with suppress(LabError):  # the theme's colours come a moment after its name
+        wait.until(lambda: not faint(), "texts that stand out", 10)
+    assert faint() == {}
 
 
 @pytest.mark.parametrize("width", [1280, 800])
@@ -117,5 +125,8 @@ def test_it_fits_into_the_page(wall: Notebook, width: int) -> None:
     for number, name in enumerate(names, 1):
         output = wall.cells.nth(number).locator(OUTPUT)
         output.scroll_into_view_if_needed()
+        # The page is laid out anew a moment after its width has changed.
+        with suppress(LabError):
+            wait.until(lambda: not wall.page.evaluate(TOO_WIDE), f"{name} to fit", 10)
         assert wall.page.evaluate(TOO_WIDE) == [], name
         output.screenshot(path=SCREENSHOTS / f"{name}-{width}.png")
