@@ -27,7 +27,7 @@ class Box:
 
 
 def boxes(tasks: Sequence[Task], most: int = MOST_BOXES) -> list[Box]:
-    """The boxes of the graph, layer by layer and by name; one a task run, or one a task if they are many.
+    """The boxes of the graph, layer by layer and as they began; one a task run, or one a task if they are many.
 
     A task that runs again and again, each time on what the last one gave, is one box without an
     arrow to itself, in the layer of its first run.
@@ -50,7 +50,7 @@ def boxes(tasks: Sequence[Task], most: int = MOST_BOXES) -> list[Box]:
         )
         for key, group in members.items()
     ]
-    return sorted(made, key=lambda box: (box.layer, box.name))
+    return sorted(made, key=lambda box: box.layer)
 
 
 def depths(tasks: Sequence[Task]) -> dict[str, int]:

@@ -87,7 +87,8 @@ class Run(Panel[Shown]):
         if found.run is None:
             return self._none()
         caption = f"{found.run.flow}: {found.run.state}, {many(found.run)}"
-        boxes = graph.boxes(found.run.tasks)
+        # What runs side by side begins now in this order, now in that.
+        boxes = sorted(graph.boxes(found.run.tasks), key=lambda box: (box.layer, box.name))
         rows = [
             (title(box.name, box.tasks), counted(box.tasks), *again(box.tasks)) for box in boxes
         ]

@@ -114,10 +114,13 @@ def test_what_runs_has_taken_until_now() -> None:
 
 
 def test_the_text_has_no_times_and_counts_retries(panel: Run) -> None:
-    found = run(task("b", ["a"], runs=3), task("a", state="Failed"), end=NOON)
-    assert panel.text(Shown(found)) == (
-        "Fluxo: Completed, 2 task runs, 2 retries\na  Failed\nb  Completed  2 retries"
-    )
+    tasks = task("c", ["a"]), task("b", ["a"], runs=3), task("a", state="Failed")
+    assert panel.text(Shown(run(*tasks, end=NOON))).splitlines() == [
+        "Fluxo: Completed, 3 task runs, 2 retries",
+        "a  Failed",
+        "b  Completed  2 retries",
+        "c  Completed",
+    ]
     assert panel.text(Shown(run(*many(100)))).splitlines()[1:] == [
         "ler  Completed",
         "processar × 100  97 Completed, 3 Running",
