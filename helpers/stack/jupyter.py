@@ -17,7 +17,7 @@ HIDDEN = ["source", "checks", "__pycache__", "*.pyc", "*~", ".*"]
 
 EXTENSIONS = {
     "jupyter_lsp": False,  # looks for language servers with npm and cargo, which write to the home
-    "helpers.stack.jupyter_saving": True,
+    "helpers.stack.jupyter_notebooks": True,
 }
 
 SETTINGS = {
