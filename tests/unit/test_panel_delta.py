@@ -131,6 +131,7 @@ def test_data_is_shown_as_text_and_files_are_bounded(panel: Delta) -> None:
     drawn = panel.draw(found)
     assert "<script" not in drawn
     assert "&lt;script&gt;" in drawn
+    assert drawn.count("<td>added</td>") == delta.MOST_FILES
     assert "5 more are left out." in drawn
 
 

@@ -152,6 +152,11 @@ def test_each_bucket_is_drawn_before_the_depths_of_the_first() -> None:
     assert drawn["s3://bronze/a"] == drawn["s3://silver/a"] == MOST_OF_ONE
 
 
+def test_a_table_is_one_entry_whatever_is_in_it() -> None:
+    root = tree("t/_delta_log/0", *(f"t/d={n:03d}/p.parquet" for n in range(300)), "u/x")
+    assert chosen(root) == {"s3://bronze": 2, "s3://bronze/u": 1}
+
+
 def test_data_is_shown_as_text(panel: Storage) -> None:
     root = tree(f"{SCRIPT}/x", "t/_delta_log/0", f"y{SCRIPT}")
     drawn = panel.draw(Found(root, table=table(f"s3://bronze/{SCRIPT}")))
