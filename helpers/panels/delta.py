@@ -45,7 +45,7 @@ class Delta(Panel[Table | None]):
         self.version = 0
         """The version that is shown."""
         self.slider = IntSlider(
-            description="version", min=0, max=0, layout=Layout(width="100%", max_width="720px")
+            description="version", min=0, max=0, layout=Layout(width="auto", max_width="720px")
         )
         self.slider.observe(self._turned, "value")
 
