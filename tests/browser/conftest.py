@@ -49,10 +49,10 @@ def open_notebook(chromium: Browser, folder: Path) -> Iterator[Open]:
     """A function that opens a notebook in a page of its own, closed after the test."""
     pages: list[Page] = []
 
-    def open_one(name: str, *cells: str, width: int = 1280) -> Notebook:
-        page = chromium.new_page(viewport={"width": width, "height": 800})
+    def open_one(name: str, *cells: str, path: Path | None = None) -> Notebook:
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
         pages.append(page)
-        return Notebook(page, folder / f"{name}.ipynb", cells or None)
+        return Notebook(page, path or folder / f"{name}.ipynb", cells or None)
 
     yield open_one
     for page in pages:

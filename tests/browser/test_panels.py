@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from helpers import inbox, wait
 from helpers.browser import SECONDS, Notebook
+from helpers.config import ROOT
 from tests.browser.conftest import Open
 from tests.stack.conftest import Lab, free_offset
 
@@ -20,6 +21,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
 expect.set_options(timeout=SECONDS * 1000)
 
 EVIL = "<img src=x onerror='window.flag = 1'><script>window.flag = 1</script>"
+LESSON = ROOT / "notebooks" / "05_concurrency.ipynb"
 ENDED = "Run the cell again to see it live."
 
 
@@ -259,3 +261,11 @@ def test_the_focus_and_what_is_unfolded_stay_as_the_content_changes(notebook: No
     shown.get_by_role("button", name="press").dispatch_event("click")
     expect(shown).to_contain_text("4 presses")
     expect(shown.locator("summary")).to_be_focused()
+
+
+def test_a_lesson_shows_its_stored_drawings(open_notebook: Open) -> None:
+    notebook = open_notebook("lesson", path=LESSON)
+    shown = notebook.page.locator(".lab-panel")
+    expect(shown).to_contain_text("Run it to see it live.")
+    expect(shown.locator("svg")).to_have_count(1)
+    notebook.menu("Kernel", "Shut Down Kernel")
