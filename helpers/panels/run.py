@@ -24,6 +24,9 @@ LETTERS = 24
 MOST_ROWS = 20
 """How many task runs of one box are listed."""
 
+HALF_MESSAGE = 1_500
+"""So many characters are shown of the begin of a long message, and of its end."""
+
 WORST_FIRST = ("FAILED", "CRASHED", "RUNNING", "PAUSED", "SCHEDULED", "PENDING")
 
 
@@ -246,8 +249,8 @@ def draw_history(task: Task, history: History | None) -> Markup:
     """The states a task run went through, and its newest log lines."""
     if history is None:
         return Markup("")
-    states = [(_clock(when), name, message) for when, name, message in history.states]
-    lines = [(_clock(when), level, message) for when, level, message in history.lines]
+    states = [(_clock(when), name, _said(message)) for when, name, message in history.states]
+    lines = [(_clock(when), level, _said(message)) for when, level, message in history.lines]
     log = (
         html.scrolling(html.table("Its log", ("time", "level", "message"), lines), "log")
         if lines
@@ -282,6 +285,14 @@ def _fitted(box: Box) -> str:
 
 def _cut(text: str, letters: int = LETTERS + 3) -> str:
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
+
+
+def _said(message: str) -> Markup:
+    """A message with its lines as they are; of a long one the begin, and the end with the error."""
+    if (left_out := len(message) - 2 * HALF_MESSAGE) > 0:
+        note = f"\n… {left_out} characters are left out …\n"
+        message = f"{message[:HALF_MESSAGE]}{note}{message[-HALF_MESSAGE:]}"
+    return Markup("<pre>{}</pre>").format(message)
 
 
 def _clock(when: datetime) -> Markup:

@@ -163,6 +163,17 @@ def test_data_is_shown_as_text(panel: Run) -> None:
         assert "'><b>" not in drawn.replace("<p><button type='button' data-press='back:'>", "")
 
 
+def test_a_long_message_keeps_its_begin_its_end_and_its_lines(panel: Run) -> None:
+    message = f"begin\n{'x' * 1_000_000}\nend"
+    history = History((), ((NOON, "ERROR", message), (NOON, "INFO", "short")))
+    drawn = panel.draw(Shown(run(task("a")), task=task("a"), history=history))
+    assert "<pre>begin\nxxx" in drawn
+    assert "xxx\nend</pre>" in drawn
+    assert "997010 characters are left out" in drawn
+    assert "<pre>short</pre>" in drawn
+    assert len(drawn) < 10_000
+
+
 def test_nothing_to_show(panel: Run) -> None:
     nothing = Run(flow="Nunca")
     assert nothing.text(Shown(None)) == "No run of Nunca has begun yet."
