@@ -27,7 +27,9 @@ ROWS = 10
 """So many runs are listed."""
 BAR, GAP, HEIGHT, LOWEST, HEAD = 10, 2, 60, 3, 14
 """The drawing in pixels: a bar, what is between two, the heights, the room for a mark."""
-LEGEND = "A bar a run, the newest on the right; twice as long is a step higher. × failed, ▸ running."
+LEGEND = (
+    "A bar a run, the newest on the right; twice as long is a step higher. × failed, ▸ running."
+)
 
 WHOLE = {"parent_task_run_id": {"is_null_": True}}
 """A filter for runs that are nobody's subflow."""
