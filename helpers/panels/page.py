@@ -33,7 +33,11 @@ POLICY = "; ".join(
 )
 """What the browser may fetch. Voilà's template names fonts elsewhere, which nothing here uses."""
 
-EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
+EXTENSIONS = [
+    "anywidget",
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+]
 """What the page needs of JupyterLab: widgets. The views bring their own scripts."""
 
 IDLE_SECONDS = 120
