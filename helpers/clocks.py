@@ -6,6 +6,7 @@ import difflib
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -14,17 +15,22 @@ from helpers.errors import LabError
 DAY_SECONDS = 24 * 60 * 60
 
 
+@cache
+def time_zones() -> list[str]:
+    """The names of all time zones; they are read from this machine's disk once."""
+    return sorted(available_timezones())
+
+
 def time_zone(name: str) -> ZoneInfo:
     """A time zone by its name.
 
     Raises:
         LabError: there is none of that name; the message has one that may be meant.
     """
-    known = available_timezones()
-    if name in known:
+    if name in time_zones():
         return ZoneInfo(name)
-    meant = {one.lower(): one for one in known}
-    for one in sorted(known):  # people name the city
+    meant = {one.lower(): one for one in time_zones()}
+    for one in time_zones():  # people name the city
         meant.setdefault(one.rsplit("/", 1)[-1].lower(), one)
     close = difflib.get_close_matches(name.strip().replace(" ", "_").lower(), meant, n=1)
     hint = f"Did you mean {meant[close[0]]}?" if close else "Write it like Europe/Lisbon, or UTC."

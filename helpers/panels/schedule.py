@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
 from helpers import daylight, schedules
-from helpers.clocks import clock_changes, time_zone
+from helpers.clocks import clock_changes, time_zone, time_zones
 from helpers.config import settings
 from helpers.errors import LabError
 from helpers.panels import html
@@ -22,6 +22,8 @@ from helpers.panels.panel import Panel
 if TYPE_CHECKING:
     from ipywidgets import Widget
     from prefect.client.schemas.responses import DeploymentResponse
+
+    Named = Sequence[tuple[str, schedules.Schedule]]
 
 NEXT = 10
 """How many of the next runs are listed."""
@@ -61,9 +63,7 @@ class Outlook:
 # ---- what is computed ----------------------------------------------------------------------
 
 
-def outlook(
-    named: Sequence[tuple[str, schedules.Schedule]], zone: ZoneInfo, start: datetime
-) -> Outlook:
+def outlook(named: Named, zone: ZoneInfo, start: datetime) -> Outlook:
     """The runs of schedules from a moment on, and what changes of the clocks do to them.
 
     Raises:
@@ -159,6 +159,7 @@ class Schedule(Panel[Outlook]):
         self.now = now
         self.day: date | None = None
         """From which day on to look, if it was chosen on the page."""
+        self._kept: tuple[object, Outlook] | None = None
 
     def look(self) -> Outlook:
         """The runs to come; of a deployment, with the schedules that it has at this moment."""
@@ -187,7 +188,7 @@ class Schedule(Panel[Outlook]):
             self.zone or next((one.timezone for _, one, _ in named if one.timezone), "UTC")
         )
         active = [(name, schedule) for name, schedule, on in named if on][:PLANS]
-        found = outlook(active, zone, self._start(zone))
+        found = self._outlook(active, zone, self._start(zone))
         resting = [Plan(name, schedules.words(one), False) for name, one, on in named if not on]
         problem = ""
         if deployment.paused:
@@ -197,6 +198,13 @@ class Schedule(Panel[Outlook]):
         elif (count := sum(on for _, _, on in named)) > PLANS:
             problem = f"Of {count} active schedules {PLANS} are shown."
         return replace(found, plans=(*found.plans, *resting[:PLANS]), problem=problem)
+
+    def _outlook(self, named: Named, zone: ZoneInfo, start: datetime) -> Outlook:
+        """The one of before, unless something that it follows from has changed."""
+        given = (named, zone, start)
+        if self._kept is None or self._kept[0] != given:
+            self._kept = given, outlook(named, zone, start)
+        return self._kept[1]
 
     def _now(self, zone: ZoneInfo) -> datetime:
         if not self.now:
@@ -246,7 +254,7 @@ class Schedule(Panel[Outlook]):
         """The line, the time zone, and from which day on to look."""
         from ipywidgets import Combobox, DatePicker, HBox, Layout, Text
 
-        zones = Combobox(value=self.zone, options=sorted(available_timezones()), description="zone")
+        zones = Combobox(value=self.zone, options=time_zones(), description="zone")
         controls = [zones, DatePicker(description="from")]
         names = ["zone", "day"]
         if not self.deployment:

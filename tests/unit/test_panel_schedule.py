@@ -181,6 +181,28 @@ def test_the_schedules_of_a_deployment_stand_together(of_deployment: Schedule) -
     assert "nove: On those clocks the runs stay at 09:00" in drawn
 
 
+def test_the_runs_are_computed_again_only_when_something_changed(
+    of_deployment: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[object] = []
+    compute = schedule.outlook
+
+    def counted(*given: Any) -> Outlook:
+        times.append(given)
+        return compute(*given)
+
+    monkeypatch.setattr(schedule, "outlook", counted)
+    first, second = of_deployment.look(), of_deployment.look()
+    assert first == second
+    assert len(times) == 1
+    monkeypatch.setattr(
+        schedule, "_read", lambda name: deployed(schedules=deployed().schedules[:1])
+    )
+    assert {name for _, name in of_deployment.look().runs} == {"nove"}
+    of_deployment.set(day=date(2026, 6, 1))
+    assert len(times) == 3
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
