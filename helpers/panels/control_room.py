@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ipywidgets import HTML, Box, Checkbox, Layout, VBox, Widget
 from markupsafe import Markup
@@ -80,14 +81,18 @@ class ControlRoom(Panel[list["Status"]]):
     """All of it on one page: what runs, ran and will run, tasks, logs, alerts, and the servers.
 
     Press the name of a run to see its tasks and its log; until then they are the newest run's.
+
+    Args:
+        run: the id of a flow run whose tasks and log are shown at first, in place of the newest's.
     """
 
     every = 15.0
     """Each service is asked in its own protocol, which takes some work."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: UUID | str = "") -> None:
         super().__init__()
-        self.newest = Checkbox(value=True, description="follow the newest run", indent=False)
+        self._first = str(run)
+        self.newest = Checkbox(value=not run, description="follow the newest run", indent=False)
         """Whether tasks and log are always those of the newest run."""
         self.run, self.log = ChosenRun(), Log()
         history = RecentRuns(self.choose, self._began)
@@ -129,7 +134,8 @@ class ControlRoom(Panel[list["Status"]]):
             for one in found
         )
         missing = [one.name for one in found if not one.ready]
-        remedy = f"Start what is missing: ./lab up {' '.join(missing)}"
+        names = [] if len(missing) == len(found) else missing  # all of them need no names
+        remedy = f"Start what is missing: {' '.join(['./lab up', *names])}"
         return Markup("<p>{}</p>").format(each) + (html.note(remedy) if missing else Markup(""))
 
     def text(self, found: list[Status]) -> str:
@@ -142,6 +148,8 @@ class ControlRoom(Panel[list["Status"]]):
         if len(box.children) == 1:
             with ThreadPoolExecutor(len(self.sections)) as pool:
                 list(pool.map(lambda panel: panel.refresh(), self.sections.values()))
+            if self._first:
+                self._turn_to(self._first)
             columns = [self._column(one) for one in self.columns]
             box.children = [*box.children, Box(columns, layout=Layout(flex_flow="row wrap"))]
         return box

@@ -372,6 +372,13 @@ def test_a_chosen_run_stays_until_the_newest_is_wanted_again(room: ControlRoom) 
     ]  # fmt: skip
 
 
+def test_a_run_may_be_chosen_from_the_start(room: ControlRoom) -> None:
+    other = ControlRoom("id-1")
+    assert "tasks of id-1" in other._repr_mimebundle_()["text/html"]
+    assert (other.run.id, other.log.run, other.newest.value) == ("id-1", "id-1", False)
+    other.close()
+
+
 def test_a_button_in_the_graph_reaches_the_run(room: ControlRoom) -> None:
     room.widget()
     room.run.press("box:1")
@@ -416,6 +423,7 @@ def test_the_servers_are_one_line_with_what_to_type() -> None:
     assert "./lab up kafka s3" in drawn
     assert "<script" not in drawn
     assert "./lab up" not in panel.draw([well])
+    assert "./lab up<" in panel.draw([ill, lost])
     panel.close()
 
 
