@@ -164,7 +164,8 @@ def test_control_room(notebook: Notebook) -> None:
         expect(pressed.first, "the run that began").to_be_visible()
         pressed.first.focus()
         notebook.page.keyboard.press("Enter")
-        expect(shown.locator("svg [data-press]"), "its task").to_contain_text("Esperar")
-        shown.locator("svg [data-press]").scroll_into_view_if_needed()  # out of view it rests
+        task = shown.locator("svg [data-press]").filter(has_text="Esperar")
+        expect(task, "its task").to_be_visible()
+        task.scroll_into_view_if_needed()  # out of view it rests
         run.finish()
-        expect(shown.locator("svg [data-press]")).to_contain_text("Completed")
+        expect(task).to_contain_text("Completed")
