@@ -14,14 +14,12 @@ from markupsafe import Markup
 
 from helpers import daylight, schedules
 from helpers.clocks import clock_changes, time_zone, time_zones
-from helpers.config import settings
 from helpers.errors import LabError
-from helpers.panels import html
+from helpers.panels import asking, html
 from helpers.panels.panel import Panel
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
-    from prefect.client.schemas.responses import DeploymentResponse
 
     Named = Sequence[tuple[str, schedules.Schedule]]
 
@@ -178,33 +176,29 @@ class Schedule(Panel[Outlook]):
         return replace(found, fields=tuple(schedules.fields(self.line)))
 
     def _of_deployment(self) -> Outlook:
-        deployment = _read(self.deployment)
-        named = [
-            (one.slug or f"schedule {number}", _of_server(one.schedule), one.active)
-            for number, one in enumerate(deployment.schedules, start=1)
-        ]
-        named.sort(key=lambda one: one[0])  # the server has no order for them
+        """The one of before, unless something that it follows from has changed."""
+        deployed = _read(self.deployment)
+        given = deployed, self.zone, self.day, self._now(time_zone("UTC"))
+        if self._kept is None or self._kept[0] != given:
+            self._kept = given, self._of_schedules(deployed)
+        return self._kept[1]
+
+    def _of_schedules(self, deployed: Deployed) -> Outlook:
+        named = [(one.name, one.as_server_has_it(), one.active) for one in deployed.schedules]
         zone = time_zone(
             self.zone or next((one.timezone for _, one, _ in named if one.timezone), "UTC")
         )
-        active = [(name, schedule) for name, schedule, on in named if on][:PLANS]
-        found = self._outlook(active, zone, self._start(zone))
+        active = [(name, schedule) for name, schedule, on in named if on]
         resting = [Plan(name, schedules.words(one), False) for name, one, on in named if not on]
+        found = outlook(active[:PLANS], zone, self._start(zone))
         problem = ""
-        if deployment.paused:
+        if deployed.paused:
             problem = "The deployment is paused: the server makes none of these runs."
         elif not active:
             problem = "No schedule is active: it runs only when somebody asks for it."
-        elif (count := sum(on for _, _, on in named)) > PLANS:
-            problem = f"Of {count} active schedules {PLANS} are shown."
+        elif len(active) > PLANS:
+            problem = f"Of {len(active)} active schedules {PLANS} are shown."
         return replace(found, plans=(*found.plans, *resting[:PLANS]), problem=problem)
-
-    def _outlook(self, named: Named, zone: ZoneInfo, start: datetime) -> Outlook:
-        """The one of before, unless something that it follows from has changed."""
-        given = (named, zone, start)
-        if self._kept is None or self._kept[0] != given:
-            self._kept = given, outlook(named, zone, start)
-        return self._kept[1]
 
     def _now(self, zone: ZoneInfo) -> datetime:
         if not self.now:
@@ -346,30 +340,45 @@ def _verdict(field: schedules.Field) -> Markup:
 # ---- what is asked of Prefect --------------------------------------------------------------
 
 
-def _read(name: str) -> DeploymentResponse:
-    import httpx
-    from prefect.exceptions import ObjectNotFound
+@dataclass(frozen=True)
+class Scheduled:
+    """One schedule of a deployment."""
 
-    from helpers import orchestration
+    name: str
+    active: bool
+    answer: dict[str, Any]
+    """As Prefect's API has it."""
 
-    try:
-        with orchestration.client() as api:
-            return api.read_deployment_by_name(name)
-    except ObjectNotFound:
+    def as_server_has_it(self) -> schedules.Schedule:
+        """The server's own class, which makes the dates."""
+        from prefect.server.schemas.schedules import SCHEDULE_TYPES
+        from pydantic import TypeAdapter
+
+        found: schedules.Schedule = TypeAdapter(SCHEDULE_TYPES).validate_python(self.answer)
+        return found
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployment's schedules, by name, as the server has no order for them."""
+
+    paused: bool
+    schedules: tuple[Scheduled, ...]
+
+
+def _read(name: str) -> Deployed:
+    flow, _, deployment = name.partition("/")
+    found = asking.prefect(
+        "deployments/filter",
+        flows={"name": {"any_": [flow]}},
+        deployments={"name": {"any_": [deployment]}},
+    )
+    if not found:
         raise LabError(
             f"There is no deployment {name!r}.", "Its name is the flow's, a slash, and its own."
-        ) from None
-    except httpx.TransportError as error:
-        raise LabError(
-            f"Prefect does not answer at {settings().prefect_ui}: {type(error).__name__}.",
-            "./lab up prefect",
-        ) from None
-
-
-def _of_server(schedule: Any) -> schedules.Schedule:
-    """A schedule as the server's own class, which makes the dates."""
-    from prefect.server.schemas.schedules import SCHEDULE_TYPES
-    from pydantic import TypeAdapter
-
-    found: schedules.Schedule = TypeAdapter(SCHEDULE_TYPES).validate_python(schedule.model_dump())
-    return found
+        )
+    made = [
+        Scheduled(one["slug"] or f"schedule {number}", one["active"], one["schedule"])
+        for number, one in enumerate(found[0]["schedules"], start=1)
+    ]
+    return Deployed(found[0]["paused"], tuple(sorted(made, key=lambda one: one.name)))

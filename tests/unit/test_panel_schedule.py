@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 
 from helpers.errors import LabError
-from helpers.panels import Schedule, kernel, schedule
-from helpers.panels.schedule import Day, Outlook, Plan
+from helpers.panels import Schedule, asking, kernel, schedule
+from helpers.panels.schedule import Day, Deployed, Outlook, Plan, Scheduled
 
 SCRIPT = "<script>alert(1)</script>"
 LISBON = "Europe/Lisbon"
@@ -144,18 +142,17 @@ def test_no_thread_looks_at_what_does_not_change_by_itself(
 # ---- a deployment's schedules --------------------------------------------------------------
 
 
-def deployed(**changed: Any) -> SimpleNamespace:
-    zone = ZoneInfo(LISBON)
-    cron = CronSchedule(cron="0 9 * * *", timezone=LISBON)
-    hours = IntervalSchedule(
-        interval=timedelta(hours=12), anchor_date=datetime(2026, 1, 1, tzinfo=zone), timezone=LISBON
-    )
-    schedules = [
-        SimpleNamespace(slug="nove", schedule=cron, active=True),
-        SimpleNamespace(slug=SCRIPT, schedule=hours, active=True),
-        SimpleNamespace(slug=None, schedule=RRuleSchedule(rrule="FREQ=DAILY"), active=False),
-    ]
-    return SimpleNamespace(**{"paused": False, "schedules": schedules, **changed})
+CRON = {"cron": "0 9 * * *", "timezone": LISBON, "day_or": True}
+HOURS = {"interval": 43200.0, "anchor_date": "2026-01-01T00:00:00Z", "timezone": LISBON}
+SCHEDULES = (
+    Scheduled(SCRIPT, True, HOURS),
+    Scheduled("nove", True, CRON),
+    Scheduled("schedule 3", False, {"rrule": "FREQ=DAILY", "timezone": "UTC"}),
+)
+
+
+def deployed(**changed: Any) -> Deployed:
+    return replace(Deployed(paused=False, schedules=SCHEDULES), **changed)
 
 
 @pytest.fixture
@@ -195,9 +192,7 @@ def test_the_runs_are_computed_again_only_when_something_changed(
     first, second = of_deployment.look(), of_deployment.look()
     assert first == second
     assert len(times) == 1
-    monkeypatch.setattr(
-        schedule, "_read", lambda name: deployed(schedules=deployed().schedules[:1])
-    )
+    monkeypatch.setattr(schedule, "_read", lambda name: deployed(schedules=SCHEDULES[1:]))
     assert {name for _, name in of_deployment.look().runs} == {"nove"}
     of_deployment.set(day=date(2026, 6, 1))
     assert len(times) == 3
@@ -207,8 +202,8 @@ def test_the_runs_are_computed_again_only_when_something_changed(
     ("changed", "says"),
     [
         ({"paused": True}, "The deployment is paused: the server makes none of these runs."),
-        ({"schedules": []}, "No schedule is active: it runs only when somebody asks for it."),
-        ({"schedules": deployed().schedules * 9}, "Of 18 active schedules 10 are shown."),
+        ({"schedules": ()}, "No schedule is active: it runs only when somebody asks for it."),
+        ({"schedules": SCHEDULES * 9}, "Of 18 active schedules 10 are shown."),
     ],
 )
 def test_what_keeps_a_deployment_from_running_is_said(
@@ -227,3 +222,27 @@ def test_a_deployment_that_cannot_be_read_is_said(
 
     monkeypatch.setattr(schedule, "_read", refuse)
     assert of_deployment.refresh() == "Prefect does not answer.\n./lab up prefect"
+
+
+def test_the_answer_of_prefect_is_read_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    schedules = [
+        {"slug": "nove", "active": True, "schedule": CRON, "updated": "2026-01-01"},
+        {"slug": None, "active": False, "schedule": HOURS},
+        {"slug": "doze", "active": True, "schedule": HOURS},
+    ]
+
+    def answer(what: str, **content: Any) -> Any:
+        asked.append(content)
+        return [{"paused": True, "schedules": schedules}] if len(asked) == 1 else []
+
+    monkeypatch.setattr(asking, "prefect", answer)
+    found = schedule._read("Fluxo/nome")
+    assert [one.name for one in found.schedules] == ["doze", "nove", "schedule 2"]
+    assert found.paused
+    assert asked[0] == {
+        "flows": {"name": {"any_": ["Fluxo"]}},
+        "deployments": {"name": {"any_": ["nome"]}},
+    }
+    with pytest.raises(LabError, match="There is no deployment 'Fluxo/nada'"):
+        schedule._read("Fluxo/nada")
