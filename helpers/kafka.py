@@ -119,11 +119,21 @@ def remove_groups(*names: str) -> int:
     from confluent_kafka import KafkaError
 
     admin = _admin()
-    removed = admin.delete_consumer_groups(list(names), request_timeout=SECONDS)
-    return sum(
-        _await(future, f"remove the group {name}", ignore=KafkaError.GROUP_ID_NOT_FOUND)
-        for name, future in removed.items()
-    )
+    deadline = time.monotonic() + SECONDS
+    left, count = list(names), 0
+    while left:
+        answers = admin.delete_consumer_groups(left, request_timeout=SECONDS)
+        left = []
+        for name, removed in answers.items():
+            what = f"remove the group {name}"
+            try:
+                count += _await(removed, what, ignore=KafkaError.GROUP_ID_NOT_FOUND)
+            except _NotYet as error:
+                if time.monotonic() > deadline:
+                    raise _unreachable(error) from None
+                left.append(name)
+                time.sleep(0.05)  # the broker is just making the place where it keeps groups
+    return count
 
 
 def topics() -> list[str]:
@@ -591,7 +601,7 @@ def _admin(**options: Any) -> Any:
 
 
 class _NotYet(Exception):
-    """The brokers do not agree yet on who leads a topic."""
+    """The brokers do not agree yet on who leads a topic, or who keeps a group."""
 
 
 @contextmanager
@@ -619,13 +629,21 @@ def _answers(topic: str = "") -> Iterator[None]:
 
 def _await(future: Any, what: str, ignore: int | None = None) -> bool:
     """Wait for an answer; false when it was the error to ignore."""
-    from confluent_kafka import KafkaException
+    from confluent_kafka import KafkaError, KafkaException
 
+    soon = (
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    )
     try:
         future.result(SECONDS)
     except KafkaException as error:
-        if ignore is None or error.args[0].code() != ignore:
-            raise LabError(f"Kafka could not {what}: {error.args[0].str()}") from None
+        problem = error.args[0]
+        if problem.code() in soon:
+            raise _NotYet(problem.str()) from None
+        if ignore is None or problem.code() != ignore:
+            raise LabError(f"Kafka could not {what}: {problem.str()}") from None
         return False
     except TimeoutError:
         raise _unreachable(f"could not {what} within {SECONDS:.0f} s") from None
