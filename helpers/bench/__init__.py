@@ -87,6 +87,10 @@ MEASUREMENTS = {
         "a task's change of state in Prefect, until JupyterLab shows it",
         "the same change, read by a bare loop of the panel's interval", "s", 1.5, "page",
     ),
+    "panel-cpu": Measurement(
+        "CPU a minute of the costliest panel while nothing changes", "two hundredths of a core",
+        "s", 1.0, "panels",
+    ),
     "papermill": Measurement(
         "all notebooks by papermill", "the sum of their cells' own time", "s", 1.3, "course"
     ),

@@ -1,0 +1,188 @@
+"""What panels cost while nothing changes: the CPU time of each, told every 5 s that it is seen.
+
+python -m helpers.bench.panels make|remove
+python -m helpers.bench.panels cpu|memory PANEL
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from helpers.bench.labs import running
+from helpers.bench.process import script
+from helpers.console import console
+
+if TYPE_CHECKING:
+    from helpers.panels.panel import Panel
+
+BASELINE = 1.2
+"""CPU seconds a minute: two in a hundred of a core."""
+SECONDS = 30.0
+BEAT = 5.0
+"""Seconds between two words of a page that it shows a panel, as in `view.js`."""
+SIDE_BY_SIDE = 5
+"""So many panels are measured at once; together they take a small part of a core."""
+REFRESHES = 500
+
+NAME, FLOW = "bench-panels", "Bench dos Painéis"
+TABLE = f"s3://gold/{NAME}/tabela"
+TASKS, RUNS, GROUPS, VERSIONS, TRIES = 50, 20, 12, 20, 30
+MESSAGES = 10_000
+
+SHOWN: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "Delta": ((TABLE,), {}),
+    "Kafka": ((NAME,), {}),
+    "Lineage": ((), dict.fromkeys(("bronze", "silver", "gold", "rejects"), TABLE)),
+    "Run": ((), {"flow": FLOW}),
+    "Runs": ((NAME,), {}),
+    "Storage": ((f"s3://gold/{NAME}",), {}),
+    "Timeline": ((), {"flow": FLOW, "limit": 5}),
+}
+"""What each panel is told to show, if it can be told."""
+
+
+def panel_cpu() -> tuple[float, float]:
+    """CPU seconds a minute of the costliest panel, and what an idle one may take."""
+    from helpers.panels import __all__ as names
+
+    def cost(name: str) -> float:
+        return float(script("panels", "cpu", name)["seconds"])
+
+    with running():
+        script("panels", "make")
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            costs = dict(zip(names, pool.map(cost, names), strict=True))
+    dearest = sorted(costs, key=lambda name: -costs[name])
+    each = ", ".join(f"{name} {costs[name]:.2f} s" for name in dearest)
+    console.print(f"[dim]costliest panel: {dearest[0]} ({each})[/dim]")
+    return costs[dearest[0]], BASELINE
+
+
+def main(mode: str, name: str = "") -> None:
+    """Do what the command line says; print the figure as JSON."""
+    if mode == "make":
+        _make()
+        print("{}")  # noqa: T201
+    elif mode == "remove":
+        _remove()
+    else:
+        panel = _panel(name)
+        try:
+            found = _cpu(panel) if mode == "cpu" else _memory(panel)
+        finally:
+            panel.close()
+        print(json.dumps(found))  # noqa: T201
+
+
+def _panel(name: str) -> Panel[Any]:
+    """A panel as a cell shows it."""
+    from helpers import panels
+
+    given, named = SHOWN.get(name, ((), {}))
+    panel: Panel[Any] = getattr(panels, name)(*given, **named)
+    panel._repr_mimebundle_()
+    return panel
+
+
+def _cpu(panel: Panel[Any]) -> dict[str, float]:
+    """CPU seconds a minute while a page shows it and nobody does anything."""
+    from helpers.panels.following import SETTLED_SECONDS
+
+    parts: list[Panel[Any]] = [panel, *getattr(panel, "sections", {}).values()]
+
+    def watch(seconds: float) -> float:
+        """Be the page for a while; the CPU time that has passed in this process."""
+        process, end = psutil.Process(), time.monotonic() + seconds
+        before = process.cpu_times()
+        while (left := end - time.monotonic()) > 0:
+            for part in parts:
+                part._told(part.view, {"kind": "seen"}, [])
+            time.sleep(min(BEAT, left))
+        after = process.cpu_times()
+        return after.user + after.system - before.user - before.system
+
+    # What is only loaded once, and how a run that has just ended is followed until it is settled.
+    watch(SETTLED_SECONDS + BEAT)
+    return {"seconds": watch(SECONDS) * 60 / SECONDS}
+
+
+def _memory(panel: Panel[Any]) -> dict[str, float]:
+    """MB by which the process grows over many looks, after some that fill what is kept."""
+    parts: list[Panel[Any]] = [panel, *getattr(panel, "sections", {}).values()]
+
+    def look(times: int) -> float:
+        for _ in range(times):
+            for part in parts:
+                part.refresh()
+        return psutil.Process().memory_info().rss / 1e6
+
+    before = look(REFRESHES // 10)
+    return {"before": before, "growth": look(REFRESHES) - before}
+
+
+def _make() -> None:
+    """Something for each panel to show, about as much as a lesson makes of it."""
+    import pandas as pd
+
+    from helpers import kafka, storage
+
+    _remove()
+    kafka.create_topic(NAME, partitions=2)
+    kafka.send(NAME, ((str(number), f'{{"id": {number}}}') for number in range(MESSAGES)))
+    for number in range(GROUPS):
+        kafka.commit(NAME, f"{NAME}-{number}", {0: number})
+    for version in range(VERSIONS):
+        storage.write_delta(TABLE, pd.DataFrame({"valor": range(3 + version)}))
+    _try()
+    _run_flows()
+
+
+def _try() -> None:
+    import mlflow
+
+    from helpers.config import settings
+
+    mlflow.set_tracking_uri(settings().mlflow)
+    mlflow.set_experiment(NAME)
+    for depth in range(TRIES):
+        with mlflow.start_run():
+            mlflow.log_param("depth", depth)
+            mlflow.log_metric("rmse", 1 / (1 + depth))
+
+
+def _run_flows() -> None:
+    from prefect import flow, task
+
+    @task(name="Medir")
+    def measure(number: int) -> int:
+        return number
+
+    @flow(name=FLOW)
+    def measurements(count: int) -> list[int]:
+        return measure.map(range(count)).result()
+
+    for _ in range(RUNS):
+        measurements(1)
+    measurements(TASKS)  # the newest, which the panels show
+
+
+def _remove() -> None:
+    from helpers import kafka, orchestration, storage, tracking
+
+    kafka.remove_topics(NAME)
+    kafka.remove_groups(*(f"{NAME}-{number}" for number in range(GROUPS)))
+    storage.remove(f"s3://gold/{NAME}")
+    tracking.remove_experiment(NAME)
+    for run in orchestration.flow_runs(FLOW, limit=1):
+        with orchestration.client() as api:
+            api.delete_flow(run.flow_id)  # all its runs go with it
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
