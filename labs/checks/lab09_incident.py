@@ -164,7 +164,7 @@ def _closing(
     lost = [shop for shop in shops if shop in faults and faults[shop].times > 2]
     target = case.path("gold", f"{case.random.getrandbits(40):x}")
     with Tills(sales, faults) as tills:
-        came = case.attempt("fechar", tills.address, shops, target, seconds=60)
+        came = case.attempt("fechar", tills.address, shops, target, seconds=25)
         calls = {shop: tills.calls(shop) for shop in shops}
     said = f"{came.error}: {came.message}" if came.error else came.value
     for name in ("totais", "rejeitadas"):

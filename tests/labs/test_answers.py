@@ -1,7 +1,5 @@
 """Each task takes what is right, however it is written, and refuses what is wrong, saying why."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from helpers.exercises import labs
@@ -11,13 +9,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
 
 TASKS = [(lab.name, key) for lab in labs.all_labs() for key in lab.tasks]
 KEPT = trials.kept()
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """On a busy machine an answer that ends may take longer than a learner would wait."""
-    with trials.setting("LAB_ANSWER_SECONDS", 180):
-        yield
 
 
 @pytest.mark.parametrize(("lab", "key"), TASKS)

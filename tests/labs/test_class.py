@@ -101,7 +101,7 @@ def hand_in(folder: Path) -> None:
 def class_data(tmp_path: Path) -> Iterator[Path]:
     with (
         trials.setting("LAB_CLASS_DATA", tmp_path / "class"),
-        trials.setting("LAB_ANSWER_SECONDS", 45),
+        trials.setting("LAB_ANSWER_SECONDS", 30),
     ):
         yield tmp_path
 

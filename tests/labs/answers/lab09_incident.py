@@ -314,7 +314,7 @@ def fechar(endereco, lojas, destino):
 
 
 # %% 9d wrong · waits without end
-# says: ends within 60 s
+# says: ends within 25 s
 buscar = task(name="buscar", retries=2, retry_delay_seconds=0.1, retry_condition_fn=passa)(
     lambda endereco, loja: (
         httpx.get(f"{endereco}/{loja}", timeout=None, trust_env=False).raise_for_status().json()
