@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,13 +18,9 @@ from helpers.errors import LabError
 from helpers.exercises.answers import Answers, Outcome
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from prefect.client.schemas.objects import FlowRun, TaskRun
 
 Answer = TypeVar("Answer")
-QUIET_SECONDS = 5.0
-"""After so long without news of a run that has ended, its learner need not wait for more."""
 SHOWN = 400
 """Characters of a value that a message shows."""
 
@@ -172,31 +167,20 @@ class Case:
         """The task runs of a flow run, once the server knows how all have ended.
 
         Raises:
-            Wrong: there are not as many as expected, for 15 s; for 5 s without any news when this
-                is not for a grade.
+            Wrong: there are not as many as expected.
         """
         from helpers import orchestration
 
-        expected = f"{count} task runs that ended"
-        seen: dict[UUID, str | None] = {}
-        news = time.monotonic()
+        def known() -> list[TaskRun]:
+            found = orchestration.task_runs(run.id)
+            ends = [one for one in found if one.state and one.state.is_final()]
+            return found if len(ends) == count == len(found) else []
 
         def came() -> str:
             states = [f"{one.name}: {one.state_name}" for one in orchestration.task_runs(run.id)]
             return f"{len(states)}: {', '.join(states) or 'none'}"
 
-        def known() -> list[TaskRun]:
-            nonlocal seen, news
-            found = orchestration.task_runs(run.id)
-            now = {one.id: one.state_name for one in found}
-            if now != seen:
-                seen, news = now, time.monotonic()
-            ended = all(one.state and one.state.is_final() for one in found)
-            if ended and not self.thorough and time.monotonic() - news > QUIET_SECONDS:
-                self.true(len(found) == count, expected, came(), hint)
-            return found if ended and len(found) == count else []
-
-        return self.wait(known, expected, came, hint, seconds=15)
+        return self.wait(known, f"{count} task runs that ended", came, hint, seconds=15)
 
     # ---- names for what the answer makes, removed after the trial ----------------------------
 
