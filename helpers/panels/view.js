@@ -76,15 +76,13 @@ function render({ model, el }) {
     held = false;
     if (missed) setTimeout(show);
   };
+  const listeners = new AbortController();
+  const listen = (where, event, heard) =>
+    where.addEventListener(event, heard, { signal: listeners.signal });
   const rest = () => {
     clearInterval(timer);
     watcher.disconnect();
-    document.removeEventListener("visibilitychange", beat);
-    el.removeEventListener("click", press);
-    el.removeEventListener("keydown", key);
-    el.removeEventListener("pointerdown", hold);
-    window.removeEventListener("pointerup", release);
-    window.removeEventListener("pointercancel", release);
+    listeners.abort();
     model.off("change:content", show);
     model.off("comm_live_update", end);
   };
@@ -95,12 +93,12 @@ function render({ model, el }) {
   const timer = setInterval(beat, BEAT);
   model.on("change:content", show);
   model.on("comm_live_update", end); // of ipywidgets: the kernel was restarted
-  el.addEventListener("click", press);
-  el.addEventListener("keydown", key);
-  el.addEventListener("pointerdown", hold);
-  window.addEventListener("pointerup", release);
-  window.addEventListener("pointercancel", release);
-  document.addEventListener("visibilitychange", beat);
+  listen(el, "click", press);
+  listen(el, "keydown", key);
+  listen(el, "pointerdown", hold);
+  listen(window, "pointerup", release);
+  listen(window, "pointercancel", release);
+  listen(document, "visibilitychange", beat);
   show();
   watcher.observe(el);
   return () => {

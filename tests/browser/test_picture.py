@@ -7,17 +7,20 @@ The test leaves it in data/screenshots of the tests' lab; to renew the one of th
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
 from playwright.sync_api import expect
 
 from helpers import browser
-from helpers.config import ROOT, settings
-from helpers.errors import LabError
+from helpers.config import ROOT
+from tests.browser.conftest import SCREENSHOTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LESSON = ROOT / "notebooks" / "05_concurrency.ipynb"
 PICTURE = ROOT / "notebooks" / "images" / "lab.png"
@@ -28,35 +31,28 @@ LARGEST = 200_000
 
 @pytest.mark.stack
 @pytest.mark.usefixtures("stack")
-def test_the_picture_can_be_taken() -> None:
-    try:
-        browser.find()
-    except LabError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+def test_the_picture_can_be_taken(chromium: Browser, folder: Path) -> None:
     cells = nbformat.read(LESSON, as_version=4).cells
     panel = next(
         n for n, cell in enumerate(cells) if cell.source.split("\n")[-1][:9] == "Timeline("
     )
-    with browser.chromium() as chromium, browser.folder() as folder:
-        lesson = folder / LESSON.name
-        lesson.write_bytes(LESSON.read_bytes())
-        page = chromium.new_page(viewport={"width": WIDTH, "height": 860})
-        notebook = browser.Notebook(page, lesson)
-        for number, cell in enumerate(cells[: panel + 1]):
-            if cell.cell_type == "code":
-                notebook.run_cell(number)
-        page.keyboard.press("Control+b")  # without the list of files
-        shown = notebook.cells.nth(panel)
-        expect(shown.locator(".jupyter-widgets svg")).to_be_visible(timeout=browser.SECONDS * 1000)
-        shown.scroll_into_view_if_needed()
-        take(page.screenshot(), "lab.png")
+    lesson = folder / LESSON.name
+    lesson.write_bytes(LESSON.read_bytes())
+    page = chromium.new_page(viewport={"width": WIDTH, "height": 860})
+    notebook = browser.Notebook(page, lesson)
+    for number, cell in enumerate(cells[: panel + 1]):
+        if cell.cell_type == "code":
+            notebook.run_cell(number)
+    page.keyboard.press("Control+b")  # without the list of files
+    shown = notebook.cells.nth(panel)
+    expect(shown.locator(".jupyter-widgets svg")).to_be_visible(timeout=browser.SECONDS * 1000)
+    shown.scroll_into_view_if_needed()
+    take(page.screenshot(), "lab.png")
 
 
 def take(picture: bytes, name: str) -> None:
-    path = settings().data / "screenshots" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    path = SCREENSHOTS / name
     path.write_bytes(picture)
     assert size(path) <= (WIDTH, LARGEST)
 
