@@ -76,8 +76,10 @@ def room(chromium: Browser, link: str) -> Iterator[Open]:
 
 
 def section(page: Page, title: str) -> Locator:
-    """The view below a heading."""
-    return page.locator(f".lab-panel:below(h3:has-text('{title}'))").first
+    """The view below a heading, brought into view: elsewhere it rests, as it should."""
+    found = page.locator(f".lab-panel:below(h3:has-text('{title}'))").first
+    found.scroll_into_view_if_needed()
+    return found
 
 
 def test_it_shows_a_run_as_it_goes_and_its_tasks_and_log(room: Open) -> None:
@@ -98,16 +100,15 @@ def test_it_shows_a_run_as_it_goes_and_its_tasks_and_log(room: Open) -> None:
 def test_by_keyboard_a_run_is_chosen_and_stays(room: Open) -> None:
     page = room()
     with waiting() as first, waiting() as second:
-        tasks = section(page, "Estado das tarefas")
         page.locator(f"[data-press='{first.id}']").first.focus()
         page.keyboard.press("Enter")
-        expect(tasks).to_contain_text(first.name)
+        expect(section(page, "Estado das tarefas")).to_contain_text(first.name)
         expect(page.get_by_label("follow the newest run")).not_to_be_checked()
         second.finish()
         expect(section(page, "Fluxos em execução")).not_to_contain_text(second.name)
-        expect(tasks).to_contain_text(first.name)
+        expect(section(page, "Estado das tarefas")).to_contain_text(first.name)
         page.get_by_label("follow the newest run").check()
-        expect(tasks).not_to_contain_text(first.name)
+        expect(section(page, "Estado das tarefas")).not_to_contain_text(first.name)
 
 
 FITS = """(width) => {
