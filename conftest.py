@@ -7,18 +7,17 @@ in the environment choose another one.
 from __future__ import annotations
 
 import os
+import random
+import re
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent
-COURSE = {"flows", "notebooks"}
-"""Folders of tests that use the course's flows and their data."""
 
 # Before anything reads the settings, and for every process the tests start.
 os.environ.setdefault("LAB_DATA", str(ROOT / "data" / "test-lab"))
@@ -64,24 +63,62 @@ class Stack:
 STACK = Stack()
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say at once why a test failed: the whole run takes a while."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.nodeid}\n{report.longreprtext[-1500:]}", file=sys.__stderr__, flush=True)
+
+
 def _is_notebook_cell(item: pytest.Item) -> bool:
     return item.path.suffix == ".ipynb"
 
 
-class Lanes(LoadScopeScheduling):  # type: ignore[misc]
-    """`-n 2` runs two lanes side by side, each in order.
+def lane(item: pytest.Item) -> str:
+    """What a test must not run beside: the tests of a chapter use its flows and its data.
 
-    What uses the course's flows and their data is in one, and all else in the other.
+    So do those of its flows, and the chapter's own notebook, by papermill and by nbval. A lab's
+    trials and its notebook are likewise together. Lanes run side by side, each in order.
     """
+    folders, name = item.path.relative_to(ROOT).parent.parts, item.path.stem
+    if "flows" in folders:
+        return _chapter_of(name.removeprefix("test_"))
+    if "notebooks" in folders and (chapter := re.search(r"\d\d_\w+", item.nodeid)):
+        return chapter[0]
+    if "labs" in folders and (lab := re.search(r"lab\d\d", item.nodeid)):
+        return lab[0]
+    return {"test_answers": "lab01", "test_sandbox": "13_troubleshooting"}.get(name, folders[-1])
 
-    def _split_scope(self, nodeid: str) -> str:
-        folders = Path(nodeid.split("::")[0]).parts[:-1]
-        return "course" if COURSE.intersection(folders) else "lab"
+
+@cache
+def _chapter_of(flow: str) -> str:
+    """The first notebook that is about a flow, or names its file."""
+    named = re.compile(rf"flows(/| import |\.){flow}\b")
+    about = (
+        path.stem
+        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+        if flow in path.stem or named.search(path.read_text())
+    )
+    return next(about, "flows")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
-    return Lanes(config, log)
+LONG = ("browser", "labs", "stack")
+"""Lanes of a few long tests, begun first, so that no lane is left waiting for them."""
+LAST = ("unit",)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `-n 3 --dist loadgroup`: three lanes at a time, the chapters in shuffled order."""
+    run: str | None = getattr(config, "workerinput", {}).get("testrunuid")
+    if run is None:
+        return
+    lanes = {item.nodeid: lane(item) for item in items}
+    order = sorted(set(lanes.values()))
+    random.Random(run).shuffle(order)  # the same in each process of this run
+    order.sort(key=lambda name: (name not in LONG) + (name in LAST))
+    items.sort(key=lambda item: order.index(lanes[item.nodeid]))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(lanes[item.nodeid]))
 
 
 @pytest.hookimpl(wrapper=True)

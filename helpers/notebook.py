@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from helpers.config import ROOT
 from helpers.errors import LabError
@@ -109,11 +110,14 @@ def expected(*kinds: type[BaseException]) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """A block whose log stays out of the notebook; the Prefect server still gets every line.
+    """A block that shows nothing in the notebook; the Prefect server still gets every log line.
 
-    For task runs side by side, whose lines come in another order each time.
+    For task runs side by side, whose lines come in another order each time, and for the progress
+    bar that Prefect draws while it deploys.
     """
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    stdout, stderr = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
+    # In a notebook rich, which draws that bar, would show it past these streams.
+    with stdout, stderr, patch("rich.console._is_jupyter", return_value=False):
         yield
 
 

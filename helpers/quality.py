@@ -14,6 +14,8 @@ CHECKS = (
     ("mypy",),
 )
 QUICK = ("tests/unit",)
+LANES = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""Three tests at a time, since most of them wait a good deal; conftest.py says which together."""
 
 
 def check(quick: bool, arguments: Sequence[str]) -> int:
@@ -25,7 +27,7 @@ def check(quick: bool, arguments: Sequence[str]) -> int:
     if quick:
         tests += QUICK
     elif not arguments:
-        tests += ["--nbval"]
+        tests += ["--nbval", *LANES]
     steps = [tests] if arguments else [*CHECKS, tests]
     codes = [_run(step) for step in steps]
     return next((code for code in codes if code), 0)

@@ -88,7 +88,9 @@ class Timeline(Panel[Followed | None]):
         if found is None:
             return html.note(self._none())
         caption = Markup("<p><b>{}</b> · {} · {}</p>").format(
-            found.flow, found.name, self._caption(found)
+            found.flow,
+            html.link(found.name, orchestration.run_url(found.id)),
+            self._caption(found),
         )
         all_bars = bars(found)
         if not all_bars:

@@ -106,6 +106,7 @@ def class_data(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
 
 
+@pytest.mark.timeout(1800)  # thirty notebooks, some of which loop until they are stopped
 def test_a_class_is_collected_graded_and_given_feedback(class_data: Path) -> None:
     hand_in(class_data / "handed in")
     before = {one.name: one.pid for one in lifecycle.status()}
