@@ -14,8 +14,10 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent
 
@@ -73,18 +75,19 @@ def _is_notebook_cell(item: pytest.Item) -> bool:
     return item.path.suffix == ".ipynb"
 
 
-def lane(item: pytest.Item) -> str:
+def lane(nodeid: str) -> str:
     """What a test must not run beside: the tests of a chapter use its flows and its data.
 
     So do those of its flows, and the chapter's own notebook, by papermill and by nbval. A lab's
     trials and its notebook are likewise together. Lanes run side by side, each in order.
     """
-    folders, name = item.path.relative_to(ROOT).parent.parts, item.path.stem
+    path = Path(nodeid.split("::")[0])
+    folders, name = path.parent.parts, path.stem
     if "flows" in folders:
         return _chapter_of(name.removeprefix("test_"))
-    if "notebooks" in folders and (chapter := re.search(r"\d\d_\w+", item.nodeid)):
+    if "notebooks" in folders and (chapter := re.search(r"\d\d_\w+", nodeid)):
         return chapter[0]
-    if "labs" in folders and (lab := re.search(r"lab\d\d", item.nodeid)):
+    if "labs" in folders and (lab := re.search(r"lab\d\d", nodeid)):
         return lab[0]
     return {"test_answers": "lab01", "test_sandbox": "13_troubleshooting"}.get(name, folders[-1])
 
@@ -101,24 +104,36 @@ def _chapter_of(flow: str) -> str:
     return next(about, "flows")
 
 
-LONG = ("browser", "labs", "stack")
+LONG = ("browser", "labs")
 """Lanes of a few long tests, begun first, so that no lane is left waiting for them."""
 LAST = ("unit",)
 
 
-@pytest.hookimpl(tryfirst=True)
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]
+    """With `-n 2` two lanes run at a time; whoever is done takes the next."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False  # the order is that of the tests, see below
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    return Lanes(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `-n 3 --dist loadgroup`: three lanes at a time, the chapters in shuffled order."""
-    run: str | None = getattr(config, "workerinput", {}).get("testrunuid")
+    """With lanes, put those that take long first, and the chapters in shuffled order."""
+    run = getattr(config, "workerinput", {}).get("testrunuid")
     if run is None:
         return
-    lanes = {item.nodeid: lane(item) for item in items}
-    order = sorted(set(lanes.values()))
-    random.Random(run).shuffle(order)  # the same in each process of this run
-    order.sort(key=lambda name: (name not in LONG) + (name in LAST))
-    items.sort(key=lambda item: order.index(lanes[item.nodeid]))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(lanes[item.nodeid]))
+    lanes = sorted({lane(item.nodeid) for item in items})
+    random.Random(run).shuffle(lanes)  # the same in each process of this run
+    lanes.sort(key=lambda name: (name not in LONG) + (name in LAST))
+    items.sort(key=lambda item: lanes.index(lane(item.nodeid)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,8 +14,8 @@ CHECKS = (
     ("mypy",),
 )
 QUICK = ("tests/unit",)
-LANES = ("-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
-"""Three tests at a time, since most of them wait a good deal; conftest.py says which together."""
+LANES = ("-n", "2")
+"""Two tests at a time, since many of them wait; conftest.py says which belong together."""
 
 
 def check(quick: bool, arguments: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -81,8 +82,11 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
 
 
 def free_offset() -> int:
-    """An offset at which no server of a lab would meet another's port."""
-    for offset in range(20000, 30000, 100):
+    """An offset at which no server of a lab would meet another's port.
+
+    Any of many, since another test that runs beside this one looks for one as well.
+    """
+    for offset in random.sample(range(20000, 30000, 100), 100):
         if all(_is_free(port + offset) for port in (4200, 5000, 9092, 9000, 8025, 8888)):
             return offset
     raise AssertionError("no free ports")
