@@ -1,6 +1,6 @@
 """Runs one ASGI application under uvicorn, loaded without pauses of the garbage collector.
 
-    python -m helpers.stack.asgi prefect.server.api.server:create_app --factory --port 4200
+    python -m helpers.stack.asgi helpers.stack.prefect_app:create_app --factory --port 4200
 
 Loading Prefect or MLflow makes millions of objects that stay; looking through them again
 and again for rubbish is a sixth of their start-up time. Afterwards the collector works in a

@@ -30,7 +30,7 @@ class Prefect(Service):
         """What `prefect server start` runs in the end, without the process that watches it."""
         host, port = settings().listen("prefect"), settings().port("prefect")
         launch = [sys.executable, "-m", "helpers.stack.asgi"]
-        app = ["prefect.server.api.server:create_app", "--factory"]
+        app = ["helpers.stack.prefect_app:create_app", "--factory"]
         return [*launch, *app, "--host", host, "--port", str(port)]
 
     def environment(self) -> Mapping[str, str]:

@@ -1,0 +1,33 @@
+"""Prefect's server as it is, but for how it begins a transaction on SQLite.
+
+Prefect begins most of them DEFERRED. One that reads first and then writes, as that which makes a
+flow run does, is refused when another one has written in between; the server answers 503 and the
+client sleeps 2, 4, 8 … seconds before it asks again. With a few clients at once every tenth run
+or so stood still for that. An IMMEDIATE transaction waits for its turn, some milliseconds.
+
+https://www.sqlite.org/lang_transaction.html#deferred_immediate_and_exclusive_transactions
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI
+from prefect.server.api import server
+from prefect.server.database.configurations import AioSqliteConfiguration
+
+_begin = AioSqliteConfiguration.begin_transaction
+
+
+def create_app() -> FastAPI:
+    """The application of Prefect's server."""
+    AioSqliteConfiguration.begin_transaction = begin_immediate  # type: ignore[method-assign, assignment]
+    return server.create_app()
+
+
+def begin_immediate(
+    self: AioSqliteConfiguration, session: Any, with_for_update: bool = False
+) -> AbstractAsyncContextManager[Any]:
+    """A transaction that holds the right to write from its beginning."""
+    return _begin(self, session, with_for_update=True)
