@@ -28,10 +28,10 @@ def refuse_busy(service: Service) -> None:
             )
         if is_free(host, port):
             continue
+        setting = f"LAB_{name.upper()}_PORT={port - settings().port_offset + 1}"
         raise LabError(
             f"Port {port}, which {service.name} needs, is taken by {holder(port)}.",
-            f"Stop that, or give {service.name} another port: LAB_{name.upper()}_PORT={port + 1}"
-            + _airplay(port),
+            f"Stop that, or give {service.name} another port: {setting}" + _airplay(port),
         )
 
 

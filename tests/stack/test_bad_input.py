@@ -71,6 +71,7 @@ def test_the_suggested_port_of_a_busy_one_works(lab: Lab) -> None:
         other.listen()
         text = message(lab, "up", "inbox", "--no-browser")
         name, value = text.split("another port: ")[1].split()[0].split("=")
+        assert (name, value) == ("LAB_INBOX_PORT", "8026")  # the offset is added to it
         lab.up("inbox", **{name: value})
 
 
