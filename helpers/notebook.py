@@ -11,7 +11,6 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 from helpers.config import ROOT
 from helpers.errors import LabError
@@ -115,6 +114,8 @@ def quiet() -> Iterator[None]:
     For task runs side by side, whose lines come in another order each time, and for the progress
     bar that Prefect draws while it deploys.
     """
+    from unittest.mock import patch
+
     stdout, stderr = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
     # In a notebook rich, which draws that bar, would show it past these streams.
     with stdout, stderr, patch("rich.console._is_jupyter", return_value=False):

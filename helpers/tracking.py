@@ -20,18 +20,6 @@ def client() -> MlflowClient:
     return mlflow.MlflowClient()
 
 
-def experiment_url(name: str) -> str:
-    """The page of an experiment.
-
-    Raises:
-        LookupError: there is none of this name.
-    """
-    found = client().get_experiment_by_name(name)
-    if found is None:
-        raise LookupError(f"MLflow has no experiment {name!r}.")
-    return f"{settings().mlflow}/#/experiments/{found.experiment_id}"
-
-
 def run_url(run_id: str) -> str:
     """The page of a run."""
     run = client().get_run(run_id)

@@ -32,7 +32,7 @@ OF_THE_NOTEBOOK = ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
 PRELOADED = (
     "helpers.exercises.answers",
     "pandas",
-    # All that a first flow run would load: 0.4 s of a process that lives about as long.
+    # What a first flow run would load: a quarter of a second of processor time in each process.
     "prefect.main",
     "prefect.flow_engine",
     "prefect.task_engine",

@@ -112,7 +112,14 @@ class Kafka(JvmService):
         class_path = ":".join(map(str, self.class_path()))
         tool = [str(java.find_java().executable), "-XX:TieredStopAtLevel=1", "-cp", class_path]
         done = subprocess.run(
-            [*tool, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(draft)],
+            [
+                *tool,
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster}",
+                "-c",
+                str(draft),
+            ],
             capture_output=True,
             text=True,
             timeout=120,
