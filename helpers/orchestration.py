@@ -12,6 +12,7 @@ from uuid import UUID
 
 from helpers import wait
 from helpers.config import settings
+from helpers.errors import LabError
 from helpers.run_log import RANDOM_ENDING
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def settled(flow_run_id: UUID | str, count: int, seconds: float = 60) -> list[Ta
         seconds: how long at most; 60 by default.
 
     Raises:
-        LabError: they were not there in time.
+        LabError: they were not there in time; it says what the server knows of.
     """
 
     def ended() -> bool:
@@ -188,7 +189,11 @@ def settled(flow_run_id: UUID | str, count: int, seconds: float = 60) -> list[Ta
         done = [r for r in runs if r.state and (r.state.is_final() or r.state.name == "NotReady")]
         return len(done) == len(runs) == count
 
-    wait.until(ended, f"{count} task runs of flow run {flow_run_id}", seconds)
+    try:
+        wait.until(ended, f"{count} task runs of flow run {flow_run_id}", seconds)
+    except LabError as error:
+        known = ", ".join(f"{run.name} {run.state_name}" for run in task_runs(flow_run_id))
+        raise LabError(f"{error.args[0]} Known: {known or 'none'}.", error.remedy) from None
     return task_runs(flow_run_id)
 
 
