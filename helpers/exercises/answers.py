@@ -32,13 +32,15 @@ OF_THE_NOTEBOOK = ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
 PRELOADED = (
     "helpers.exercises.answers",
     "pandas",
-    # What a first flow run would load: a quarter of a second of processor time in each process.
+    # What a first flow run would load: half a second of processor time in each process.
     "prefect.main",
     "prefect.flow_engine",
     "prefect.task_engine",
     "prefect.task_runners",
     "prefect.utilities.visualization",
     "pydantic.v1",
+    "fastapi.encoders",
+    "boto3.session",
     "anyio._backends._asyncio",
 )
 
