@@ -7,7 +7,7 @@ import pytest
 
 from helpers import orchestration, quiet, wait
 from helpers.panels import Retry
-from helpers.panels.retry import FAILED, TIMED_OUT, WORKED, waits
+from helpers.retrying import FAILED, TIMED_OUT, WORKED, waits
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
 
