@@ -32,7 +32,7 @@ def test_a_run_is_seen_at_work_and_when_it_has_ended() -> None:
         found = {one.id: one for one in running.look().runs}
         assert (found[run.id].flow, found[run.id].state) == (run.flow, "Running")
         assert found[run.id].why == "by hand"
-        assert recent.look().runs[0].id == run.id
+        assert run.id in {one.id for one in recent.look().runs}
         run.finish()
         assert orchestration.finished(run.id).state_name == "Completed"
         assert run.id not in {one.id for one in running.look().runs}
@@ -85,12 +85,12 @@ def test_a_schedule_and_an_automation_are_plans() -> None:
 
 
 def test_the_room_shows_all_of_it() -> None:
-    room = ControlRoom()
     with waiting() as run:
+        room = ControlRoom(run.id)  # the newest run may be one of another test
         shown = room._repr_mimebundle_()["text/html"]
         room.close()
     assert "ready" in shown
-    assert shown.count(run.name) >= 3  # at work, in the history, and as the newest run
+    assert shown.count(run.name) >= 3  # at work, in the history, and with its tasks
     assert "Esperar" in shown
     assert "role='alert'" not in shown
 
