@@ -373,11 +373,12 @@ def test_a_line_written_in_part_spoils_no_other_message() -> None:
 def test_a_run_is_found_with_its_states_tasks_and_page() -> None:
     from flows.etl_dinamico import dynamic_pipeline
 
+    name = f"test-{uuid.uuid4().hex}"
     origins = datasets.flights(200)["origin"].value_counts().to_dict()
-    assert dynamic_pipeline(rows=200) == origins
+    assert dynamic_pipeline.with_options(name=name)(rows=200) == origins
     assert set(origins) == {"EWR", "JFK", "LGA"}
-    run = orchestration.last_run("ETL Dinâmico")
-    assert run in orchestration.flow_runs("ETL Dinâmico")
+    run = orchestration.last_run(name)
+    assert [run] == orchestration.flow_runs(name)
     assert [state.name for state in orchestration.states(run.id)][-1] == "Completed"
     names = [task.name.rsplit("-", 1)[0] for task in orchestration.settled(run.id, 4)]
     assert names == ["aeroportos", "contar", "contar", "contar"]
@@ -432,8 +433,9 @@ def test_a_subflow_is_found_under_its_flow_and_is_not_the_last_call() -> None:
 def test_a_run_is_awaited_and_a_wait_ends(stack: Stack) -> None:
     from flows.etl_dinamico import dynamic_pipeline
 
-    dynamic_pipeline(rows=10)
-    run = orchestration.last_run("ETL Dinâmico")
+    name = f"test-{uuid.uuid4().hex}"
+    dynamic_pipeline.with_options(name=name)(rows=10)
+    run = orchestration.last_run(name)
     assert orchestration.finished(run.id).state_name == "Completed"
     with pytest.raises(LabError, match=r"Waited 0 s for a miracle; it did not come\."):
         wait.until(lambda: False, "a miracle", seconds=0)
