@@ -32,7 +32,8 @@ OF_THE_NOTEBOOK = ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
 PRELOADED = (
     "helpers.exercises.answers",
     "pandas",
-    # What a first flow run would load: half a second of processor time in each process.
+    # What a first flow run and the first use of storage would load: half a second of processor
+    # time in each process.
     "prefect.main",
     "prefect.flow_engine",
     "prefect.task_engine",

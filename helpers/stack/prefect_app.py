@@ -1,9 +1,9 @@
-"""Prefect's server as it is, but for two of its ways with SQLite, seen with Prefect 3.8.8.
+"""Prefect's server as it is, but for two of its ways, seen with Prefect 3.8.8.
 
-It begins most transactions DEFERRED. One that reads first and then writes, as that which makes a
-flow run does, is refused when another one has written in between; the server answers 503 and the
-client sleeps 2, 4, 8 … seconds before it asks again: on a busy machine one run in six stood still
-for that, for 6 s and more. An IMMEDIATE transaction waits for its turn.
+On SQLite it begins most transactions DEFERRED. One that reads first and then writes, as that which
+makes a flow run does, is refused when another one has written in between; the server answers 503
+and the client sleeps 2, 4, 8 … seconds before it asks again: on a busy machine one run in six stood
+still for that, for 6 s and more. An IMMEDIATE transaction waits for its turn.
 
 https://www.sqlite.org/lang_transaction.html#deferred_immediate_and_exclusive_transactions
 
@@ -44,12 +44,12 @@ def begin_immediate(
 
 
 async def record(events: list[ReceivedEvent]) -> None:
-    """Record what happened to task runs; leave out what belongs to no flow run any more."""
+    """Record what happened to task runs; leave out, with a warning, what the database refuses."""
     try:
         await _record(events)
-    except IntegrityError:
+    except IntegrityError as error:
         if len(events) > 1:
             for event in events:
                 await record([event])
         else:
-            get_logger(__name__).info("Not recorded, its flow run is gone: %s", events[0].resource)
+            get_logger(__name__).warning("%s not recorded: %s", events[0].resource.id, error.orig)

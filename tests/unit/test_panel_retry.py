@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from helpers.panels.retry import Outcome
 from helpers.retrying import FAILED, GOING, WORKED, Attempt, Settings
 
 SCRIPT = "<script>alert(1)</script>"
-SECOND = timedelta(seconds=1)
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
