@@ -192,7 +192,8 @@ def settled(flow_run_id: UUID | str, count: int, seconds: float = 60) -> list[Ta
     try:
         wait.until(ended, f"{count} task runs of flow run {flow_run_id}", seconds)
     except LabError as error:
-        known = ", ".join(f"{run.name} {run.state_name}" for run in task_runs(flow_run_id))
+        found = Counter(run.state_name for run in task_runs(flow_run_id))
+        known = ", ".join(f"{number} {state}" for state, number in found.items())
         raise LabError(f"{error.args[0]} Known: {known or 'none'}.", error.remedy) from None
     return task_runs(flow_run_id)
 

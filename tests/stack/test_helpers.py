@@ -417,7 +417,9 @@ def test_what_a_chapter_made_is_removed() -> None:
 
 def test_a_subflow_is_found_under_its_flow_and_is_not_the_last_call() -> None:
     from flows.etl_completo import full_pipeline
+    from flows.etl_dinamico import dynamic_pipeline
 
+    dynamic_pipeline(rows=10)
     destination = f"s3://gold/test-{uuid.uuid4().hex}/atrasos.csv"
     assert full_pipeline(rows=50, destination=destination)["destino"] == destination
     storage.remove(destination)
@@ -445,9 +447,12 @@ def test_the_worker_runs_a_deployment() -> None:
     from prefect import flow
     from prefect.deployments import run_deployment
 
+    from flows.etl_dinamico import dynamic_pipeline
+
     # Any: their types allow for a coroutine, which a call outside an event loop never returns.
     source = flow.from_source(source=str(ROOT), entrypoint="flows/etl_dinamico.py:dynamic_pipeline")
     cast(Any, source).deploy(name="test", work_pool_name=WORK_POOL, print_next_steps=False)
+    dynamic_pipeline(rows=10)
     run: Any = run_deployment("ETL Dinâmico/test", parameters={"rows": 50}, timeout=120)
     assert run.state_name == "Completed", run.state
     assert run.parameters == {"rows": 50}

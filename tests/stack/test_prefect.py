@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prefect import flow, task
 from prefect.events import Event
+from prefect.futures import wait
 
 from helpers import orchestration
 from helpers.config import settings
@@ -47,6 +48,19 @@ def test_a_task_run_whose_flow_run_is_gone_holds_up_no_other() -> None:
     neighbour()
     run = orchestration.last_run(neighbour.name)
     assert [one.state_name for one in orchestration.settled(run.id, 1, seconds=10)] == ["Completed"]
+
+
+def test_task_runs_that_wait_to_be_recorded_are_recorded_at_once() -> None:
+    @task
+    def tarefa(number: int) -> None: ...
+
+    @flow(name=f"test-{uuid4().hex}")
+    def many() -> None:
+        wait(tarefa.map(range(300)))
+
+    many()
+    runs = orchestration.settled(orchestration.last_run(many.name).id, 300)
+    assert len({run.created for run in runs}) < 100
 
 
 def of_no_flow_run() -> dict[str, Any]:
