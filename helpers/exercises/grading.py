@@ -25,7 +25,7 @@ from helpers.exercises import labs, learner
 from helpers.exercises.case import Wrong
 
 GUARD = "from helpers.exercises import guard; guard.install()"
-EXPORT = "from helpers.exercises import grading; grading.export({names!r}, {file!r}, globals())"
+EXPORT = "from helpers.exercises import learner; learner.export({names!r}, {file!r}, globals())"
 
 
 class TrustedCells(NbGraderPreprocessor):  # type: ignore[misc]
@@ -159,15 +159,3 @@ def _run(
     for place, index in places.items():
         nb.cells[index].outputs = copy.cells[place].outputs
     return (places[reached], stopped) if stopped and reached in places else None
-
-
-def export(names: Sequence[str], file: str, variables: dict[str, Any]) -> None:
-    """In the submission's kernel: write its answers to a file, each pickled, as text."""
-    written: dict[str, dict[str, str]] = {}
-    for name in names:
-        try:
-            packed = learner.pack(name, variables)
-            written[name] = {"bytes": base64.b64encode(packed).decode()}
-        except Wrong as wrong:
-            written[name] = {"why": wrong.came}
-    Path(file).write_text(json.dumps(written))
