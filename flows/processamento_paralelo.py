@@ -8,7 +8,9 @@ import time
 from typing import Any, Literal, NamedTuple
 
 from prefect import flow, task, unmapped
+from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
 
 AT_ONCE = 5
 CHUNK = 100
@@ -25,7 +27,7 @@ def cut(dados: list[Any], size: int = CHUNK) -> list[list[Any]]:
     return [dados[start : start + size] for start in range(0, len(dados), size)]
 
 
-@task(name="processar_chunk")
+@task(name="processar_chunk", cache_policy=NO_CACHE)
 def process_chunk(chunk: list[Any], seconds: float = 0.0) -> int:
     """Process one piece of the data; return how many items it had.
 
@@ -52,7 +54,8 @@ def process_in_parallel(dados: list[Any], size: int = CHUNK, seconds: float = 0.
     Raises:
         ValueError: `size` is less than 1.
     """
-    lengths = process_chunk.map(cut(dados, size), seconds=unmapped(seconds)).result()
+    chunks = [quote(chunk) for chunk in cut(dados, size)]
+    lengths = process_chunk.map(chunks, seconds=unmapped(seconds)).result()
     return sum(lengths)
 
 
