@@ -106,17 +106,29 @@ def answers(nb: NotebookNode, names: Sequence[str]) -> dict[str, bytes | str]:
             if culprit is None:
                 break
             left_out[culprit[0]] = culprit[1]
-        found = json.loads(file.read_text()) if file.is_file() else {}
+        found = exported(file)
     missing = next(iter(left_out.values()), "the notebook did not run to its end")
     given: dict[str, bytes | str] = {}
     for name in names:
-        one = found.get(name)
-        if isinstance(one, dict) and isinstance(one.get("bytes"), str):
-            given[name] = base64.b64decode(one["bytes"])
-        else:
-            why = str(one["why"]) if isinstance(one, dict) and "why" in one else missing
-            given[name] = f"{why} ({missing})" if left_out and why != missing else why
+        one = found.get(name, missing)
+        told = isinstance(one, bytes) or not left_out or one == missing
+        given[name] = one if told else f"{one!s} ({missing})"
     return given
+
+
+def exported(file: Path) -> dict[str, bytes | str]:
+    """What a submission's kernel wrote: its answers, or why one is missing.
+
+    Nothing, if there is no such file, or the submission saw to it that it holds something else.
+    """
+    try:
+        found = json.loads(file.read_text())
+        return {
+            str(name): base64.b64decode(one["bytes"]) if "bytes" in one else str(one["why"])
+            for name, one in found.items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def _run(

@@ -10,16 +10,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from prefect.logging import get_logger
 from prefect.server.events.schemas.events import ReceivedEvent
 from prefect.server.services.task_run_recorder import record_bulk_task_run_events
 from prefect.server.utilities.messaging import Message, MessageHandler
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 MOST = 100
 """How many events are recorded at once at most, lest others wait long for the database."""
+
+# A database that is locked or away; drivers may tell of it by cancelling, says Prefect's recorder.
+PASSING = (OperationalError, InterfaceError, asyncio.CancelledError)
+
+ATTEMPTS, PAUSE = 6, 5.0
+"""How often recording is tried while the database is away, and the seconds between; as Prefect's."""
+
+LAST = 5.0
+"""Seconds to record what still waits when the server stops."""
 
 
 @asynccontextmanager
@@ -37,7 +47,8 @@ async def consumer(*_: Any, **__: Any) -> AsyncIterator[MessageHandler]:
     try:
         yield handle
     finally:
-        await waiting.join()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(waiting.join(), LAST)
         writer.cancel()
 
 
@@ -52,14 +63,17 @@ async def write(waiting: asyncio.Queue[ReceivedEvent]) -> None:
             waiting.task_done()
 
 
-async def record(events: list[ReceivedEvent]) -> None:
+async def record(events: list[ReceivedEvent], attempts: int = ATTEMPTS) -> None:
     """Record what happened to task runs; leave out, with a warning, what cannot be recorded."""
     try:
         await record_bulk_task_run_events(events)
-    except Exception as error:  # whatever it is, the others are recorded
-        if len(events) > 1:
+    except (Exception, asyncio.CancelledError) as error:  # whatever it is, the others are recorded
+        if isinstance(error, PASSING) and attempts > 1:
+            await asyncio.sleep(PAUSE)
+            await record(events, attempts - 1)
+        elif len(events) > 1:
             for event in events:
-                await record([event])
+                await record([event], attempts=1)
         else:
             reason = getattr(error, "orig", error)
             get_logger(__name__).warning("%s not recorded: %s", events[0].resource.id, reason)

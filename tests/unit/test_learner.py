@@ -17,6 +17,7 @@ SOLUTION = 'return f"Olá, {nome}!"'
 @pytest.fixture
 def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Learner:
     monkeypatch.setattr(progress, "folder", lambda: tmp_path)
+    monkeypatch.setattr(progress, "learner", lambda: "ana")
     return _Learner(LAB, {"saudacao": str})
 
 
@@ -66,5 +67,8 @@ def test_the_command_lists_stuck_tasks_first(learner: _Learner) -> None:
     refusal(learner)
     refusal(learner)
     said = CliRunner().invoke(main, ["class", "progress"]).output
-    rows = [line.split()[1:5] for line in said.splitlines()[1:] if line.strip()]
-    assert rows == [["lab01_flows", "1a", "stuck", "2"], ["lab01_flows", "1b", "passed", "0"]]
+    rows = [line.split()[:5] for line in said.splitlines()[1:] if line.strip()]
+    assert rows == [
+        ["ana", "lab01_flows", "1a", "stuck", "2"],
+        ["ana", "lab01_flows", "1b", "passed", "0"],
+    ]
