@@ -167,18 +167,42 @@ def reset(chapter: str | None, yes: bool) -> None:
     click.echo(f"{settings().data} is gone. Start afresh with: ./lab up")
 
 
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 @main.command()
 @click.argument("notebooks", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Run with another value than the parameters cell's.",
+)
 @click.option("--store", is_flag=True, help="Keep the outputs in the notebooks themselves.")
-def run(notebooks: tuple[Path, ...], store: bool) -> None:
-    """Run NOTEBOOKS (all by default) with papermill, into data/runs/."""
+def run(notebooks: tuple[Path, ...], parameters: tuple[tuple[str, str], ...], store: bool) -> None:
+    """Run NOTEBOOKS (all by default) with papermill, into data/runs/.
+
+    500, 0.5 and true are read as what they are in JSON; what is no JSON is text.
+    """
     from helpers import notebooks as course
 
+    if store and parameters:
+        raise click.UsageError(
+            "The outputs that are stored are those of the notebook's own values."
+        )
     if store:
         for path in course.store(notebooks):
             click.echo(f"{path.name} ran to its end; its outputs are stored")
         return
-    for path, target in course.run(notebooks):
+    values = {name: _value(text) for name, text in parameters}
+    for path, target in course.run(notebooks, values):
         click.echo(f"{path.name} ran to its end: {target}")
 
 

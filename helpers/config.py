@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     spark_master: str = Field("local[*]", description="Spark master the Connect server uses")
     spark_memory: Megabytes = Field(1024, description="heap of the Spark server, in MB")
     kafka_memory: Megabytes = Field(512, description="heap of the Kafka broker, in MB")
-    s3_memory: Megabytes = Field(128, description="heap of S3Proxy, in MB")
+    s3_memory: Megabytes = Field(512, description="heap of S3Proxy, in MB")
 
     # ---- where things are: a local server, or the address that was set --------------------
 

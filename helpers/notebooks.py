@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,26 @@ def course() -> list[Path]:
     return sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 
 
-def run(notebooks: Sequence[Path] = ()) -> Iterator[tuple[Path, Path]]:
+def run(
+    notebooks: Sequence[Path] = (), parameters: Mapping[str, object] | None = None
+) -> Iterator[tuple[Path, Path]]:
     """Run notebooks, all by default; yield each with the copy that holds its outputs.
 
-    A notebook is given by its path, name or number. The copies are under data/runs/; the
-    notebooks themselves are not changed.
+    The copies are under data/runs/; the notebooks themselves are not changed.
+
+    Args:
+        notebooks: each by its path, name or number.
+        parameters: values to run them with in place of those in their parameters cells.
 
     Raises:
-        LabError: there is no such notebook, or a cell failed or took longer than 10 minutes.
+        LabError: there is no such notebook, one has no such parameter, or a cell failed or took
+            longer than 10 minutes.
     """
-    for path in [_find(one) for one in notebooks] or course():
-        yield path, _run(path)
+    found = [_find(one) for one in notebooks] or course()
+    for path in found:
+        _check(path, parameters or {})
+    for path in found:
+        yield path, _run(path, parameters or {})
 
 
 def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
@@ -78,7 +87,20 @@ def _find(notebook: Path) -> Path:
     return FOLDER / f"{chapters.find(notebook.name).name}.ipynb"
 
 
-def _run(path: Path) -> Path:
+def _check(path: Path, parameters: Mapping[str, object]) -> None:
+    """Refuse what a notebook's parameters cell does not set: papermill would only log it."""
+    import papermill
+
+    known = papermill.inspect_notebook(str(path)) if parameters else {}
+    for name in parameters:
+        if name not in known:
+            raise LabError(
+                f"{path.name} has no parameter {name!r}.",
+                f"It has: {', '.join(known) or 'none'}.",
+            )
+
+
+def _run(path: Path, parameters: Mapping[str, object]) -> Path:
     import papermill
     from nbclient.exceptions import CellTimeoutError
     from papermill.exceptions import PapermillExecutionError
@@ -87,7 +109,11 @@ def _run(path: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            str(path), str(target), cwd=str(path.parent), execution_timeout=CELL_SECONDS
+            str(path),
+            str(target),
+            parameters=dict(parameters),
+            cwd=str(path.parent),
+            execution_timeout=CELL_SECONDS,
         )
     except PapermillExecutionError as error:
         raise LabError(

@@ -91,6 +91,10 @@ MEASUREMENTS = {
         "CPU a minute of the costliest panel while nothing changes", "two hundredths of a core",
         "s", 1.0, "panels",
     ),
+    "panel-memory": Measurement(
+        "memory of the panel that grows most, after an hour of looks", "after six minutes of them",
+        "MB", 1.05, "panels",
+    ),
     "papermill": Measurement(
         "all notebooks by papermill", "the sum of their cells' own time", "s", 1.3, "course"
     ),

@@ -1,4 +1,4 @@
-"""What panels cost while nothing changes: the CPU time of each, told every 5 s that it is seen.
+"""What panels cost: CPU time while nothing changes, and memory over an hour of looks.
 
 python -m helpers.bench.panels make|remove
 python -m helpers.bench.panels cpu|memory PANEL
@@ -28,7 +28,9 @@ BEAT = 5.0
 """Seconds between two words of a page that it shows a panel, as in `view.js`."""
 SIDE_BY_SIDE = 5
 """So many panels are measured at once; together they take a small part of a core."""
-REFRESHES = 500
+HOUR = 3600.0
+WARM = 0.1
+"""The part of an hour after which all is kept that a panel keeps, and memory should stay as it is."""
 
 NAME, FLOW = "bench-panels", "Bench dos Painéis"
 TABLE = f"s3://gold/{NAME}/tabela"
@@ -49,19 +51,34 @@ SHOWN: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 
 def panel_cpu() -> tuple[float, float]:
     """CPU seconds a minute of the costliest panel, and what an idle one may take."""
-    from helpers.panels import __all__ as names
+    costs = {name: found["seconds"] for name, found in _each("cpu", SIDE_BY_SIDE).items()}
+    dearest = _dearest(costs, "s")
+    return costs[dearest], BASELINE
 
-    def cost(name: str) -> float:
-        return float(script("panels", "cpu", name)["seconds"])
+
+def panel_memory() -> tuple[float, float]:
+    """MB of the panel that grows most, after an hour of looks and after a tenth of one."""
+    found = _each("memory", at_once=2)
+    dearest = _dearest({name: one["after"] - one["before"] for name, one in found.items()}, "MB")
+    return found[dearest]["after"], found[dearest]["before"]
+
+
+def _each(mode: str, at_once: int) -> dict[str, dict[str, float]]:
+    """A measurement of each panel, each in a process of its own."""
+    from helpers.panels import __all__ as names
 
     with running():
         script("panels", "make")
-        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            costs = dict(zip(names, pool.map(cost, names), strict=True))
-    dearest = sorted(costs, key=lambda name: -costs[name])
-    each = ", ".join(f"{name} {costs[name]:.2f} s" for name in dearest)
-    console.print(f"[dim]costliest panel: {dearest[0]} ({each})[/dim]")
-    return costs[dearest[0]], BASELINE
+        with ThreadPoolExecutor(at_once) as pool:
+            found = pool.map(lambda name: script("panels", mode, name, seconds=HOUR), names)
+            return dict(zip(names, found, strict=True))
+
+
+def _dearest(costs: dict[str, float], unit: str) -> str:
+    names = sorted(costs, key=lambda name: -costs[name])
+    each = ", ".join(f"{name} {costs[name]:.2f} {unit}" for name in names)
+    console.print(f"[dim]costliest panel: {names[0]} ({each})[/dim]")
+    return names[0]
 
 
 def main(mode: str, name: str = "") -> None:
@@ -113,17 +130,16 @@ def _cpu(panel: Panel[Any]) -> dict[str, float]:
 
 
 def _memory(panel: Panel[Any]) -> dict[str, float]:
-    """MB by which the process grows over many looks, after some that fill what is kept."""
+    """MB of the process after a tenth of an hour's looks, and after an hour's more."""
     parts: list[Panel[Any]] = [panel, *getattr(panel, "sections", {}).values()]
 
-    def look(times: int) -> float:
-        for _ in range(times):
-            for part in parts:
+    def look(hours: float) -> float:
+        for part in parts:
+            for _ in range(int(hours * HOUR / type(part).every)):
                 part.refresh()
         return psutil.Process().memory_info().rss / 1e6
 
-    before = look(REFRESHES // 10)
-    return {"before": before, "growth": look(REFRESHES) - before}
+    return {"before": look(WARM), "after": look(1)}
 
 
 def _make() -> None:

@@ -11,6 +11,10 @@ from helpers.stack.service import NotReady, java_properties, run_folder, write_i
 
 BUCKETS = ("raw", "bronze", "silver", "gold")
 
+LARGEST_AT_ONCE = 128
+"""MB of an object sent in one signed request; a larger one is sent in parts (as boto3's
+`upload_file` does by itself), or refused with `MaxMessageLengthExceeded`."""
+
 # https://github.com/gaul/s3proxy/wiki has each of them.
 PROPERTIES = """\
 s3proxy.endpoint=http://{host}:{port}
@@ -18,6 +22,7 @@ s3proxy.authorization=aws-v2-or-v4
 s3proxy.identity={access_key}
 s3proxy.credential={secret_key}
 s3proxy.ignore-unknown-headers=true
+s3proxy.v4-max-non-chunked-request-size={largest}
 jclouds.provider=filesystem-nio2
 jclouds.identity=local
 jclouds.credential=local
@@ -51,7 +56,7 @@ class S3(JvmService):
 
     @property
     def memory(self) -> int:
-        """Heap, in MB."""
+        """Heap, in MB. An object that is sent at once, signed, is held there twice while it comes."""
         return settings().s3_memory
 
     def options(self) -> list[str]:
@@ -82,6 +87,7 @@ class S3(JvmService):
             access_key=found.s3_access_key,
             secret_key=found.s3_secret_key.replace("\\", "\\\\"),
             folder=self.folder,
+            largest=LARGEST_AT_ONCE << 20,
         )
         write_if_changed(self._settings_file, java_properties(text))
         write_if_changed(run_folder() / "s3-logback.xml", LOGGING)

@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, cast
 
+import boto3
 import httpx
 import pandas as pd
 import pytest
+from botocore.exceptions import ClientError
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -16,6 +18,7 @@ from conftest import Stack
 from helpers import chapters, datasets, kafka, orchestration, spark, storage, tracking, wait
 from helpers.config import ROOT, settings
 from helpers.errors import LabError
+from helpers.stack.s3 import LARGEST_AT_ONCE
 from helpers.stack.worker import WORK_POOL
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
@@ -52,6 +55,23 @@ def test_what_is_written_is_read_listed_and_removed(prefix: str) -> None:
     assert storage.remove(f"{prefix}-other") == 1
 
 
+def test_a_large_object_is_taken_in_also_from_a_client_that_signs_all_of_it(prefix: str) -> None:
+    body = bytes(LARGEST_AT_ONCE << 20)
+    storage.write(f"{prefix}/ours", body + b"and more")
+    signing = boto3.client(
+        "s3",
+        endpoint_url=settings().s3,
+        aws_access_key_id=settings().s3_access_key,
+        aws_secret_access_key=settings().s3_secret_key,
+        region_name="us-east-1",
+    )
+    bucket, key = storage.split(prefix)
+    signing.put_object(Bucket=bucket, Key=f"{key}/signed", Body=body)
+    assert [one["Size"] - len(body) for one in storage.objects(prefix)] == [8, 0]
+    with pytest.raises(ClientError, match="MaxMessageLengthExceeded"):
+        signing.put_object(Bucket=bucket, Key=f"{key}/larger", Body=body + b"and more")
+
+
 def test_parquet_files_under_a_path_are_one_table(prefix: str) -> None:
     for name, rows in (("t/a.parquet", [1, 2]), ("t/b/c.parquet", [3]), ("t-other/d.parquet", [4])):
         storage.write(f"{prefix}/{name}", pd.DataFrame({"n": rows}).to_parquet())
@@ -74,9 +94,6 @@ def test_a_delta_table_is_written_and_read_without_spark_and_keeps_its_versions(
 
 
 def test_a_wrong_password_is_refused() -> None:
-    import boto3
-    from botocore.exceptions import ClientError
-
     stranger = boto3.client(
         "s3",
         endpoint_url=settings().s3,

@@ -36,3 +36,15 @@ def test_links_lead_to_files(text: str) -> None:
     targets = re.findall(r"\]\((?!http)([^)#]+)\)", text)
     assert targets
     assert [t for t in targets if not (notebooks.FOLDER / t).is_file()] == []
+
+
+ROWS = [line.split("|")[1:4] for line in GLOSSARY.splitlines() if "](" in line and "|" in line]
+
+
+@pytest.mark.parametrize(("terms", "where"), [(row[0].strip(), row[2]) for row in ROWS])
+def test_a_term_stands_in_the_chapters_that_teach_it(terms: str, where: str) -> None:
+    for name in re.findall(r"\]\((\w+\.ipynb)\)", where):
+        cells = nbformat.read(notebooks.FOLDER / name, 4).cells
+        text = " ".join(cell.source for cell in cells if cell.cell_type == "markdown").lower()
+        for term in re.sub(r" \(.*\)", "", terms).lower().split(", "):
+            assert term in text, (term, name)
