@@ -64,8 +64,12 @@ def chromium() -> Iterator[Browser]:
 
     path = find()
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=[*QUIET, *as_root])
+    with sync_playwright() as driver, tempfile.TemporaryDirectory(prefix="browser-") as home:
+        # Where it would leave its crash reports and its desktop's settings.
+        own = {"XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
+        browser = driver.chromium.launch(
+            executable_path=path, args=[*QUIET, *as_root], env={**os.environ, **own}
+        )
         try:
             yield browser
         finally:

@@ -194,6 +194,12 @@ def remove(chapter: Chapter) -> int:
     )
 
 
+FOLDERS = (
+    "logs", "run", "runs", "bench", "labs", "class", "assignments", "screenshots", "test-lab",
+)  # fmt: skip
+"""Under data/, beside those of the services."""
+
+
 def reset_all(report: Callable[[str, str], None]) -> None:
     """Stop the lab and remove everything under data/.
 
@@ -206,7 +212,7 @@ def reset_all(report: Callable[[str, str], None]) -> None:
     data = settings().data
     if not data.is_dir():
         return
-    ours = {*SERVICES, "logs", "run", "runs", "bench", "labs", "class", "test-lab", sandbox.FOLDER}
+    ours = {*SERVICES, *FOLDERS, sandbox.FOLDER}
     if strange := sorted(p.name for p in data.iterdir() if p.name not in ours):
         raise LabError(
             f"{data} holds what the lab did not write: {', '.join(strange[:5])}.",

@@ -38,8 +38,9 @@ def client_environment(found: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(found.data / "prefect"),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": "helpers.run_log.PlainConsole",
         "MLFLOW_TRACKING_URI": found.mlflow,
-        # Two that every kernel would otherwise leave in the home folder.
+        # Three that every kernel would otherwise leave in the home folder.
         "IPYTHONDIR": str(found.data / "jupyter" / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(found.data / "jupyter" / "runtime"),
         "MPLCONFIGDIR": str(found.cache / "matplotlib"),
         # Left to themselves, both would write to the system's folder for temporary files.
         "DASK_TEMPORARY_DIRECTORY": str(found.data / "run"),

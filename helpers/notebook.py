@@ -30,14 +30,16 @@ def require(*services: str) -> None:
 
     Args:
         services: names such as "prefect", "spark"; what they need comes with them.
-            All services when none is named.
+            When none is named, all but JupyterLab: whoever reads a notebook has one, perhaps
+            another, which holds the port.
 
     Raises:
         LabError: one cannot start; the message has the last lines of its log.
     """
-    from helpers.stack import choose, lifecycle
+    from helpers.stack import SERVICES, choose, lifecycle
 
-    names = [service.name for service in choose(services)]
+    chosen = choose(services or [name for name in SERVICES if name != "jupyter"])
+    names = [service.name for service in chosen]
     if not all(one.ready for one in lifecycle.status(names)):
         with _progress() as report:
             lifecycle.up(names, report, restart_changed=False)

@@ -244,6 +244,7 @@ def _classic(app: str) -> SparkSession:
     from helpers.stack import jars, java
 
     os.environ["JAVA_HOME"] = str(java.home_for_spark_submit())
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # else its web page listens to every machine around
     # PySpark decides by these whether it starts a JVM or calls a server.
     for variable in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):
         os.environ.pop(variable, None)

@@ -304,7 +304,7 @@ def _ivy(component: str, jars: list[Jar]) -> Iterator[subprocess.Popen[bytes]]:
 
 def _start_ivy(folder: Path) -> subprocess.Popen[bytes]:
     java = find_java().executable
-    command = [str(java), *_proxy_options(), *_trust_options(folder)]
+    command = [str(java), "-XX:-UsePerfData", *_proxy_options(), *_trust_options(folder)]
     command += ["-jar", str(_ivy_jar()), "-novalidate"]
     command += ["-settings", f"{folder}/ivysettings.xml", "-ivy", f"{folder}/ivy.xml"]
     command += ["-cache", str(folder)]

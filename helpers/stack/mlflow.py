@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from helpers.config import settings
 from helpers.stack.http import ask
-from helpers.stack.service import Service
+from helpers.stack.service import Service, run_folder
 
 
 class MLflow(Service):
@@ -46,6 +46,7 @@ class MLflow(Service):
             "_MLFLOW_SERVER_ARTIFACT_DESTINATION": (self.folder / "artifacts").as_uri(),
             "_MLFLOW_SGI_NAME": "uvicorn",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "TMPDIR": str(run_folder()),  # where it leaves the lock of its database's first start
         }
 
     def check(self, started: float) -> None:

@@ -62,6 +62,10 @@ class Spark(JvmService):
         unsafe = ["--sun-misc-unsafe-memory-access=allow"] if find_java().version >= 23 else []
         return ["-XX:+IgnoreUnrecognizedVMOptions", *opened, kerberos, *unsafe]
 
+    def environment(self) -> Mapping[str, str]:
+        """Its web page knows no setting for the address it listens on, only this variable."""
+        return {"SPARK_LOCAL_IP": settings().listen("spark")}
+
     def properties(self) -> Mapping[str, str]:
         """Spark's settings. Launched without spark-submit, Spark reads them as properties."""
         found = settings()

@@ -9,6 +9,7 @@ from typing import Any, cast
 import boto3
 import httpx
 import pandas as pd
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 from confluent_kafka import TopicPartition
@@ -18,6 +19,7 @@ from conftest import Stack
 from helpers import chapters, datasets, kafka, orchestration, spark, storage, tracking, wait
 from helpers.config import ROOT, settings
 from helpers.errors import LabError
+from helpers.stack import SERVICES, lifecycle
 from helpers.stack.s3 import LARGEST_AT_ONCE
 from helpers.stack.worker import WORK_POOL
 
@@ -39,6 +41,19 @@ def topic() -> Iterator[str]:
     kafka.create_topic(name, partitions=2)
     yield name
     kafka.remove_topics(name)
+
+
+def test_every_server_listens_on_this_machine_only() -> None:
+    listening = {
+        (one.name, connection.laddr.ip, connection.laddr.port)
+        for one in lifecycle.status()
+        for connection in psutil.Process(one.pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {name for name, _, _ in listening} == set(SERVICES) - {"worker"}
+    assert {
+        (name, port) for name, ip, port in listening if ip.split(":")[-1] != "127.0.0.1"
+    } == set()
 
 
 # ---- storage -------------------------------------------------------------------------------

@@ -2,9 +2,13 @@
 
 import signal
 import time
+from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
+from helpers.config import settings
 from tests.stack.conftest import Lab, until
 
 pytestmark = pytest.mark.stack
@@ -145,8 +149,25 @@ def test_logs_are_printed_and_followed(lab: Lab) -> None:
     follower.communicate(timeout=30)
 
 
+def test_outside_the_checkout_nothing_is_left_but_caches(lab: Lab, tmp_path: Path) -> None:
+    own = {name: tmp_path / name for name in ("HOME", "TMPDIR")}
+    for folder in own.values():
+        folder.mkdir()
+    places = {name: str(path) for name, path in own.items()} | {"LAB_CACHE": str(settings().cache)}
+    notebook = tmp_path / "one.ipynb"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [new_code_cell("import helpers, mlflow, prefect")]
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), notebook)
+    lab.up("kafka", "s3", "mlflow", "jupyter", **places)
+    code, output = lab.run("run", str(notebook), **places)
+    assert code == 0, output
+    assert lab.run("down", **places)[0] == 0
+    left = [path for folder in own.values() for path in folder.rglob("*") if path.is_file()]
+    assert [path for path in left if ".cache" not in path.parts] == []
+
+
 def test_reset_removes_everything_after_stopping_it(lab: Lab) -> None:
-    lab.up("inbox")
+    lab.up("inbox", "jupyter")  # which makes the folders of a class too
     code, output = lab.run("reset", "--yes")
     assert code == 0, output
     assert not lab.data.exists()
