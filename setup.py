@@ -8,6 +8,11 @@ from setuptools import setup
 LOCK = Path(__file__).parent / "requirements.lock"
 
 
+# jsonschema asks for the first, which asks for the second. The lock leaves them out
+# (requirements.overrides says why); pip cannot, so here are their versions.
+FOR_PIP = ["rfc3987-syntax==1.1.0", "lark==1.3.1"]
+
+
 def pins() -> list[str]:
     """The `name==version ; marker` of each package; pip takes no hashes from here."""
     lines = LOCK.read_text().splitlines()
@@ -15,4 +20,4 @@ def pins() -> list[str]:
     return ["".join(part or "" for part in match.groups()).strip() for match in found if match]
 
 
-setup(install_requires=pins())
+setup(install_requires=[*pins(), *FOR_PIP])

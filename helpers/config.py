@@ -16,6 +16,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 import platformdirs
 from dotenv import dotenv_values
@@ -161,8 +162,8 @@ class Settings(BaseSettings):
 
     @property
     def prefect_ui(self) -> str:
-        """Address of the Prefect pages."""
-        return self.prefect_api.removesuffix("/api")
+        """Address of the Prefect pages, for a browser."""
+        return self._for_a_browser("prefect") or self.prefect_api.removesuffix("/api")
 
     @property
     def prefect_api(self) -> str:
@@ -171,8 +172,13 @@ class Settings(BaseSettings):
 
     @property
     def mlflow(self) -> str:
-        """Address of MLflow: its pages and its API."""
+        """Address of MLflow's API."""
         return self.mlflow_url or f"http://localhost:{self.port('mlflow')}"
+
+    @property
+    def mlflow_ui(self) -> str:
+        """Address of MLflow's pages, for a browser."""
+        return self._for_a_browser("mlflow") or self.mlflow
 
     @property
     def kafka(self) -> str:
@@ -195,8 +201,18 @@ class Settings(BaseSettings):
 
     @property
     def spark_ui(self) -> str:
-        """Address of the local Spark server's pages."""
+        """Address of the local Spark server's pages, for a browser."""
         return f"http://localhost:{self.port('spark_ui')}"
+
+    @property
+    def spark_api(self) -> str:
+        """Where the local Spark server tells what it does."""
+        host = urlsplit(self.spark).hostname if self.container else "localhost"
+        return f"http://{host}:{self.port('spark_ui')}/api/v1"
+
+    def _for_a_browser(self, service: str) -> str:
+        """The published port of a container, whose name only other containers know; else ""."""
+        return f"http://localhost:{self.port(service)}" if self.container else ""
 
     @property
     def inbox(self) -> str:

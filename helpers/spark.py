@@ -131,7 +131,7 @@ def application_api() -> str:
     """The address of the lab's Spark server in the REST API of its pages."""
     from helpers.stack.http import ask
 
-    api = f"{settings().spark_ui}/api/v1/applications"
+    api = f"{settings().spark_api}/applications"
     return f"{api}/{ask('GET', api).json()[0]['id']}"
 
 

@@ -23,7 +23,7 @@ def client() -> MlflowClient:
 def run_url(run_id: str) -> str:
     """The page of a run."""
     run = client().get_run(run_id)
-    return f"{settings().mlflow}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+    return f"{settings().mlflow_ui}/#/experiments/{run.info.experiment_id}/runs/{run_id}"
 
 
 def model_url(name: str) -> str:
@@ -34,7 +34,7 @@ def model_url(name: str) -> str:
     """
     if not client().search_registered_models(f"name = '{name}'"):
         raise LookupError(f"MLflow has no registered model {name!r}.")
-    return f"{settings().mlflow}/#/models/{name}"
+    return f"{settings().mlflow_ui}/#/models/{name}"
 
 
 def remove_experiment(name: str) -> bool:

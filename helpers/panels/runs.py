@@ -319,7 +319,7 @@ def _remarks(run: Try, winner: Try | None) -> list[str]:
 
 
 def _page(experiment_id: str, run_id: str = "") -> str:
-    page = f"{settings().mlflow}/#/experiments/{experiment_id}"
+    page = f"{settings().mlflow_ui}/#/experiments/{experiment_id}"
     return f"{page}/runs/{run_id}" if run_id else page
 
 

@@ -61,6 +61,15 @@ def test_a_container_reaches_the_others_and_listens_to_all(given: Given) -> None
     assert found.kafka == "kafka:19092"
 
 
+def test_links_are_for_a_browser_outside_the_containers(given: Given) -> None:
+    found = given(**COMPOSE["x-lab"]["environment"])
+    for name, link in (("prefect", found.prefect_ui), ("mlflow", found.mlflow_ui)):
+        [port] = SERVICE[name]["ports"]
+        assert link == f"http://localhost:{port.split(':')[1]}"
+    assert found.spark_ui == "http://localhost:4040"
+    assert found.spark_api == "http://spark:4040/api/v1"  # asked from the other containers
+
+
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
 def test_docker_compose_accepts_it() -> None:
     done = subprocess.run(
