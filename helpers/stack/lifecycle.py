@@ -186,7 +186,7 @@ def _start_one(service: Service, report: Report, give_up: threading.Event) -> No
     """Start one service and wait until it works."""
     if service.name in settings().outside:
         return _check_outside(service, report)
-    process = supervisor.processes()[service.name]
+    process = _await_stop(service, report, give_up)
     log = supervisor.log_file(service.name)
     seen = log.stat().st_size if log.is_file() else 0
     if process.state not in ("STARTING", "RUNNING", "BACKOFF"):
@@ -209,6 +209,22 @@ def _start_one(service: Service, report: Report, give_up: threading.Event) -> No
         time.sleep(POLL_SECONDS)
 
 
+def _await_stop(service: Service, report: Report, give_up: threading.Event) -> supervisor.Process:
+    """Let a stop come to its end that a `down`, interrupted since, has begun."""
+    process = supervisor.process(service.name)
+    if process.state != "STOPPING":
+        return process
+    report(service.name, "waiting until it has stopped")
+    deadline = time.monotonic() + service.stop_seconds + 15
+    while process.state == "STOPPING":
+        if give_up.is_set() or time.monotonic() > deadline:
+            raise LabError(f"{service.name} was still stopping.", "Try again: ./lab up")
+        time.sleep(POLL_SECONDS)
+        process = supervisor.process(service.name)
+    _has_stopped(service, process)
+    return process
+
+
 def _answer(service: Service, pids: set[int]) -> str:
     """Nothing when the service works, else what is the matter."""
     process = supervisor.processes().get(service.name)
@@ -223,10 +239,7 @@ def _answer(service: Service, pids: set[int]) -> str:
 
 
 def _refuse_failed(service: Service, pids: set[int], log: Path, seen: int) -> None:
-    process = supervisor.processes().get(service.name)
-    if process is None:
-        raise LabError("The supervisor of the lab is gone.", "Start again with: ./lab up")
-    if process.state == "FATAL":
+    if supervisor.process(service.name).state == "FATAL":
         raise _failure(service, "cannot start", log, seen)
     if len(pids) > 3:
         supervisor.stop(service.name)
