@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from helpers import disk
 from helpers.config import settings
 from helpers.errors import LabError
 from helpers.stack import SERVICES, choose, jars, leftovers, supervisor
@@ -54,6 +55,7 @@ class Status:
 # ---- up --------------------------------------------------------------------------------------
 
 
+@disk.plain_errors()
 def up(
     names: Iterable[str] = (), report: Report = silent, restart_changed: bool = True
 ) -> list[Service]:
@@ -66,7 +68,8 @@ def up(
             the default. A notebook must not: JupyterLab, and so its own kernel, may be among them.
 
     Raises:
-        LabError: one cannot start; the message has the last lines of its log.
+        LabError: one cannot start; the message has the last lines of its log. Or the disk is
+            full or cannot be written.
     """
     services = choose(names)
     with _only_one(report):
@@ -278,6 +281,7 @@ def tail(log: Path, lines: int = LOG_LINES, since: int = 0) -> str:
 # ---- down ------------------------------------------------------------------------------------
 
 
+@disk.plain_errors()
 def down(names: Iterable[str] = (), report: Report = silent) -> None:
     """Stop services, all of them and the supervisor by default; return when they are gone.
 
@@ -288,7 +292,7 @@ def down(names: Iterable[str] = (), report: Report = silent) -> None:
         report: told of every change.
 
     Raises:
-        LabError: no service has such a name, or one does not stop.
+        LabError: no service has such a name, or one does not stop, or the disk cannot be written.
     """
     names = list(names)
     if names:
