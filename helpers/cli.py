@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from helpers import disk
 from helpers.config import settings
 from helpers.errors import LabError
 from helpers.exercises import commands
@@ -24,13 +24,10 @@ class Lab(click.Group):
         """Run a command; a LabError, a full disk or Ctrl-C ends in a message, not a trace."""
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked by ./lab
-            return super().invoke(ctx)
+            with disk.plain_errors():
+                return super().invoke(ctx)
         except LabError as error:
             _fail(str(error))
-        except OSError as error:
-            if error.errno not in REMEDIES:
-                raise
-            _fail(f"{error.strerror}: {error.filename or settings().data}\n{REMEDIES[error.errno]}")
         except KeyboardInterrupt:
             _fail("\nStopped. What was started goes on: ./lab status shows it, ./lab down ends it,"
                   "\n./lab up goes on where it stopped.", 130)  # fmt: skip
@@ -49,17 +46,6 @@ class Lab(click.Group):
             hint = f"Did you mean ./lab {close[0]}?" if close else "See them all: ./lab --help"
             raise LabError(f"There is no command {args[0]}.", hint)
         return super().resolve_command(ctx, args)
-
-
-REMEDIES = {
-    errno.ENOSPC: "Free some space, or put the data elsewhere with LAB_DATA. Then try again.",
-    errno.EDQUOT: "Free some of your quota, or put the data elsewhere with LAB_DATA.",
-    errno.EROFS: "Nothing can be written there. Put the data elsewhere with LAB_DATA.",
-    errno.EACCES: "You may not write there. Put the data elsewhere with LAB_DATA.",
-    errno.EEXIST: "Move it away, or put the data elsewhere with LAB_DATA.",
-    errno.ENOTDIR: "A file stands where a folder should be: move it away.",
-    errno.EPERM: "You may not write there. Put the data elsewhere with LAB_DATA.",
-}
 
 
 def _fail(message: str, code: int = 1) -> None:
@@ -237,7 +223,12 @@ def test(quick: bool, arguments: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("rows", nargs=-1)
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Also write JSON here.")
+@click.option(
+    "--json",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write JSON here.",
+)
 def bench(rows: tuple[str, ...], file: Path | None) -> None:
     """Measure ROWS (all by default), each against a bare baseline."""
     from helpers.bench import measure

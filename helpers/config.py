@@ -38,10 +38,11 @@ Folder = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).
 DEFAULT_SECRET_KEY = "admin123"
 SECRET = {"LAB_SLACK_WEBHOOK"}  # a message says that its value is wrong, and not the value
 MOST_OFFSET = 40_000
+SPARK_PORT = 15002  # where Spark Connect listens, here and by default elsewhere
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-def _url(*schemes: str) -> AfterValidator:
+def _starts(*schemes: str) -> AfterValidator:
     def check(value: str | None) -> str | None:
         if value and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(f"must start with {' or '.join(f'{s}://' for s in schemes)}")
@@ -50,10 +51,38 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-HttpUrl = Annotated[str | None, _url("http", "https")]
+def _names_server(value: str | None) -> str | None:
+    """Refuse an address that the clients would each meet with an error of their own."""
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        good = parts.hostname and " " not in parts.hostname and parts.port != 0
+    except ValueError:  # the port is no number, or too large; or a bracket is missing
+        good = False
+    if not good:
+        scheme = value.partition(":")[0]
+        raise ValueError(f"must look like {scheme}://host:port, with a port from 1 to 65535")
+    return value
+
+
+def _with_spark_port(value: str | None) -> str | None:
+    """gRPC, unlike PySpark's own client, knows no port for an address that has none."""
+    if value is None or urlsplit(value).port:
+        return value
+    host, slash, rest = value.removeprefix("sc://").partition("/")
+    return f"sc://{host.rstrip(':')}:{SPARK_PORT}{slash}{rest}"
+
+
+HttpUrl = Annotated[str | None, _starts("http", "https"), AfterValidator(_names_server)]
+SparkUrl = Annotated[
+    str | None, _starts("sc"), AfterValidator(_names_server), AfterValidator(_with_spark_port)
+]
 
 # Prefect's block sends nothing, and says nothing, to an address of any other form.
 SLACK_WEBHOOK = re.compile(r"https://hooks\.slack\.com/services(/[A-Za-z0-9]+){3}/?")
+
+USER_AND_PASSWORD = re.compile(r"[^:]+:.+")
 
 
 def _slack(value: SecretStr | None) -> SecretStr | None:
@@ -61,6 +90,12 @@ def _slack(value: SecretStr | None) -> SecretStr | None:
         return None
     if not SLACK_WEBHOOK.fullmatch(value.get_secret_value()):
         raise ValueError("must look like https://hooks.slack.com/services/T…/B…/…")
+    return value
+
+
+def _user_and_password(value: str | None) -> str | None:
+    if value is not None and not USER_AND_PASSWORD.fullmatch(value):
+        raise ValueError("must look like user:password")
     return value
 
 
@@ -108,7 +143,7 @@ class Settings(BaseSettings):
     kafka_port: Port = Field(9092, description="Kafka broker")
     kafka_controller_port: Port = Field(9093, description="Kafka's own controller")
     s3_port: Port = Field(9000, description="S3Proxy")
-    spark_port: Port = Field(15002, description="Spark Connect server")
+    spark_port: Port = Field(SPARK_PORT, description="Spark Connect server")
     spark_ui_port: Port = Field(4040, description="Spark's web page")
     inbox_port: Port = Field(8025, description="receiver of webhooks")
     jupyter_port: Port = Field(8888, description="JupyterLab")
@@ -118,9 +153,7 @@ class Settings(BaseSettings):
     mlflow_url: HttpUrl = Field(None, description="address of an MLflow server elsewhere")
     kafka_servers: str | None = Field(None, description="host:port list of a Kafka elsewhere")
     s3_url: HttpUrl = Field(None, description="address of an S3 service elsewhere")
-    spark_url: Annotated[str | None, _url("sc")] = Field(
-        None, description="address of a Spark Connect server elsewhere"
-    )
+    spark_url: SparkUrl = Field(None, description="address of a Spark Connect server elsewhere")
     inbox_url: HttpUrl = Field(None, description="address of a webhook receiver elsewhere")
     slack_webhook: Annotated[SecretStr | None, AfterValidator(_slack)] = Field(
         None, description="Slack's incoming webhook that alerts go to in place of the inbox"
@@ -128,11 +161,11 @@ class Settings(BaseSettings):
 
     s3_access_key: str = Field("admin", min_length=3, description="S3 user")
     s3_secret_key: str = Field(DEFAULT_SECRET_KEY, min_length=8, description="S3 password")
-    prefect_auth: str | None = Field(
-        None, pattern=r"^[^:]+:.+$", description="user:password the Prefect API asks for"
+    prefect_auth: Annotated[str | None, AfterValidator(_user_and_password)] = Field(
+        None, description="user:password the Prefect API asks for"
     )
-    prefect_database: Annotated[str | None, _url("postgresql+asyncpg", "sqlite+aiosqlite")] = Field(
-        None, description="database of the Prefect server in place of SQLite"
+    prefect_database: Annotated[str | None, _starts("postgresql+asyncpg", "sqlite+aiosqlite")] = (
+        Field(None, description="database of the Prefect server in place of SQLite")
     )
 
     java_home: Path | None = Field(None, description="folder of the Java 17 or newer to use")
@@ -257,11 +290,22 @@ def settings() -> Settings:
     return found
 
 
+PLAIN_WORDS = {
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "string_too_short": "must have {min_length} or more characters",
+}
+"""In place of what pydantic says of these errors, which is written for programmers."""
+
+
 def _one_line(error: ValidationError) -> str:
     problem = error.errors()[0]
     key = PREFIX + str(problem["loc"][0]).upper()
-    reason = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    reason = reason if reason.startswith("must") else f"must be {reason}"
+    if problem["type"] in PLAIN_WORDS:
+        reason = PLAIN_WORDS[problem["type"]].format(**problem.get("ctx", {}))
+    else:
+        reason = problem["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
     given = "…" if key in SECRET else str(problem["input"])
     return f"{key}={given} {reason}."
 

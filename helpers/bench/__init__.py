@@ -116,10 +116,13 @@ def measure(names: Sequence[str] = (), file: Path | None = None) -> list[Row]:
         file: where the JSON goes besides data/bench/bench.json.
 
     Raises:
-        LabError: there is no such figure, or something it needs did not start.
+        LabError: there is no such figure, no folder for the file, or something that is needed
+            did not start.
     """
     if unknown := [name for name in names if name not in MEASUREMENTS]:
         raise LabError(f"There is no row {unknown[0]}.", f"There are: {', '.join(MEASUREMENTS)}.")
+    if file and not file.parent.is_dir():
+        raise LabError(f"There is no folder {file.parent} for {file.name}.", "Make it first.")
     rows = []
     for name in names or MEASUREMENTS:
         console.print(f"[dim]measuring {name}: {MEASUREMENTS[name].what}[/dim]")

@@ -32,7 +32,7 @@ def ask(method: str, url: str, **options: Any) -> httpx.Response:
 
     try:
         answer = _client(url.startswith("https:")).request(method, url, **options)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NotReady(f"{url} does not answer ({type(error).__name__})") from None
     if not answer.is_success:
         raise NotReady(f"{url} answers {answer.status_code}: {answer.text[:200]}")

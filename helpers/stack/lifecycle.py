@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from helpers import disk
 from helpers.config import settings
 from helpers.errors import LabError
 from helpers.stack import SERVICES, choose, jars, leftovers, supervisor
@@ -54,6 +55,7 @@ class Status:
 # ---- up --------------------------------------------------------------------------------------
 
 
+@disk.plain_errors()
 def up(
     names: Iterable[str] = (), report: Report = silent, restart_changed: bool = True
 ) -> list[Service]:
@@ -66,7 +68,8 @@ def up(
             the default. A notebook must not: JupyterLab, and so its own kernel, may be among them.
 
     Raises:
-        LabError: one cannot start; the message has the last lines of its log.
+        LabError: one cannot start; the message has the last lines of its log. Or the disk is
+            full or cannot be written.
     """
     services = choose(names)
     with _only_one(report):
@@ -186,7 +189,7 @@ def _start_one(service: Service, report: Report, give_up: threading.Event) -> No
     """Start one service and wait until it works."""
     if service.name in settings().outside:
         return _check_outside(service, report)
-    process = supervisor.processes()[service.name]
+    process = _await_stop(service, report, give_up)
     log = supervisor.log_file(service.name)
     seen = log.stat().st_size if log.is_file() else 0
     if process.state not in ("STARTING", "RUNNING", "BACKOFF"):
@@ -209,6 +212,22 @@ def _start_one(service: Service, report: Report, give_up: threading.Event) -> No
         time.sleep(POLL_SECONDS)
 
 
+def _await_stop(service: Service, report: Report, give_up: threading.Event) -> supervisor.Process:
+    """Let a stop come to its end that a `down`, interrupted since, has begun."""
+    process = supervisor.process(service.name)
+    if process.state != "STOPPING":
+        return process
+    report(service.name, "waiting until it has stopped")
+    deadline = time.monotonic() + service.stop_seconds + 15
+    while process.state == "STOPPING":
+        if give_up.is_set() or time.monotonic() > deadline:
+            raise LabError(f"{service.name} was still stopping.", "Try again: ./lab up")
+        time.sleep(POLL_SECONDS)
+        process = supervisor.process(service.name)
+    _has_stopped(service, process)
+    return process
+
+
 def _answer(service: Service, pids: set[int]) -> str:
     """Nothing when the service works, else what is the matter."""
     process = supervisor.processes().get(service.name)
@@ -223,10 +242,7 @@ def _answer(service: Service, pids: set[int]) -> str:
 
 
 def _refuse_failed(service: Service, pids: set[int], log: Path, seen: int) -> None:
-    process = supervisor.processes().get(service.name)
-    if process is None:
-        raise LabError("The supervisor of the lab is gone.", "Start again with: ./lab up")
-    if process.state == "FATAL":
+    if supervisor.process(service.name).state == "FATAL":
         raise _failure(service, "cannot start", log, seen)
     if len(pids) > 3:
         supervisor.stop(service.name)
@@ -265,6 +281,7 @@ def tail(log: Path, lines: int = LOG_LINES, since: int = 0) -> str:
 # ---- down ------------------------------------------------------------------------------------
 
 
+@disk.plain_errors()
 def down(names: Iterable[str] = (), report: Report = silent) -> None:
     """Stop services, all of them and the supervisor by default; return when they are gone.
 
@@ -275,7 +292,7 @@ def down(names: Iterable[str] = (), report: Report = silent) -> None:
         report: told of every change.
 
     Raises:
-        LabError: no service has such a name, or one does not stop.
+        LabError: no service has such a name, or one does not stop, or the disk cannot be written.
     """
     names = list(names)
     if names:

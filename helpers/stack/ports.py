@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 
@@ -13,10 +14,11 @@ from helpers.stack.service import Service
 
 
 def refuse_busy(service: Service) -> None:
-    """Say clearly that a port a service is about to take is taken.
+    """Say clearly that a service could not listen on a port of its own, before it is started.
 
     Raises:
-        LabError: names the port, the service, the holder where it can be known, and the setting.
+        LabError: names the port, the service, what is the matter (if another program has the
+            port, which, where it can be known), and the setting.
     """
     host = settings().listen(service.name)
     for name in service.ports:
@@ -26,26 +28,56 @@ def refuse_busy(service: Service) -> None:
                 f"LAB_{name.upper()}_PORT + LAB_PORT_OFFSET is {port}; ports end at 65535.",
                 "Lower one of the two.",
             )
-        if is_free(host, port):
-            continue
-        setting = f"LAB_{name.upper()}_PORT={port - settings().port_offset + 1}"
-        raise LabError(
-            f"Port {port}, which {service.name} needs, is taken by {holder(port)}.",
-            f"Stop that, or give {service.name} another port: {setting}" + _airplay(port),
-        )
+        if refusal := _refusal(host, port):
+            raise _explained(refusal, service.name, name, host)
 
 
 def is_free(host: str, port: int) -> bool:
     """Whether a server could listen there now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as trial:
-        # As servers do: a port that a stopped server left in TIME_WAIT is free.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    return _refusal(host, port) is None
+
+
+def _refusal(host: str, port: int) -> OSError | None:
+    """Why a server could not listen there, or have the port to itself."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+            # As servers do: a port that a stopped server left in TIME_WAIT is free.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind((host, port))
-        except OSError:
-            return False
-    return True
+    except OSError as error:
+        return error
+    if _answers_on_ipv6(port):
+        return OSError(errno.EADDRINUSE, "another program listens on ::1 alone")
+    return None
+
+
+def _answers_on_ipv6(port: int) -> bool:
+    """Whether a program has the port on ::1, where clients of `localhost` look first."""
+    try:
+        with socket.socket(socket.AF_INET6) as trial:
+            trial.settimeout(1)
+            return trial.connect_ex(("::1", port)) == 0
+    except OSError:  # a machine without IPv6
+        return False
+
+
+def _explained(refusal: OSError, service: str, name: str, host: str) -> LabError:
+    port, setting = settings().port(name), f"LAB_{name.upper()}_PORT"
+    if refusal.errno == errno.EADDRINUSE:
+        other = f"{setting}={port - settings().port_offset + 1}"
+        return LabError(
+            f"Port {port}, which {service} needs, is taken by {holder(port)}.",
+            f"Stop that, or give {service} another port: {other}" + _airplay(port),
+        )
+    if refusal.errno == errno.EACCES:
+        return LabError(
+            f"{service} may not listen on port {port}: low ports are for the administrator.",
+            f"Give it one from 1024 on: {setting}",
+        )
+    return LabError(
+        f"{service} cannot listen on {host} (LAB_HOST): {refusal.strerror}.",
+        "Set LAB_HOST to an address of this machine, or leave it out.",
+    )
 
 
 def holder(port: int) -> str:

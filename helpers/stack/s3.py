@@ -100,5 +100,5 @@ class S3(JvmService):
 
         try:
             client(timeout=3, attempts=1).list_buckets()
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: a host like a_b
             raise NotReady(f"{settings().s3} does not list its buckets: {error}") from None

@@ -13,6 +13,7 @@ import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -163,7 +164,8 @@ def socket_path() -> Path:
 def is_running() -> bool:
     """Whether supervisord answers."""
     try:
-        call("getState")
+        with suppress(Refused):  # on its way out it refuses every call
+            call("getState")
     except NoSupervisor:
         return False
     return True
@@ -176,24 +178,28 @@ def launch(configuration: Path) -> None:
         LabError: it does not, within 15 s.
     """
     environment = {**os.environ, MARK: mark("supervisor")}
-    started = subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-    )
+    try:
+        started = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise _not_started(f"it took more than {START_SECONDS:.0f} s") from None
     deadline = time.monotonic() + START_SECONDS
     while not is_running():
         if started.returncode or time.monotonic() > deadline:
             said = (started.stdout + started.stderr).strip().splitlines()[-3:]
-            raise LabError(
-                "supervisord did not start: " + ("\n".join(said) or "it does not answer"),
-                "Check the machine with: ./lab doctor",
-            )
+            raise _not_started("\n".join(said) or "it does not answer")
         time.sleep(0.05)
+
+
+def _not_started(why: str) -> LabError:
+    return LabError(f"supervisord did not start: {why}", "Check the machine with: ./lab doctor")
 
 
 def apply_changes() -> None:
@@ -209,7 +215,7 @@ def apply_changes() -> None:
 
 def _wait_stopped(name: str, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
-    while processes()[name].state in ALIVE:
+    while process(name).state in ALIVE:
         if time.monotonic() > deadline:
             raise LabError(f"{name} did not stop within {seconds:.0f} s.", "Try: ./lab down")
         time.sleep(0.1)
@@ -218,8 +224,25 @@ def _wait_stopped(name: str, seconds: float = 90) -> None:
 # ---- what one asks of it ---------------------------------------------------------------------
 
 
-class NoSupervisor(Exception):
+class NoSupervisor(LabError):
     """supervisord does not answer."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(
+            f"The supervisor of the lab does not answer: {why}.", "Start again with: ./lab up"
+        )
+
+
+class Refused(LabError):
+    """supervisord does not do what it was told."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"The supervisor of the lab refuses to {what}: {why}.",
+            "Wait until the lab has stopped, then type the same again."
+            if "SHUTDOWN_STATE" in why
+            else "Stop everything with ./lab down, then start again with: ./lab up",
+        )
 
 
 def call(method: str, *arguments: Any) -> Any:
@@ -229,7 +252,7 @@ def call(method: str, *arguments: Any) -> Any:
 
     Raises:
         NoSupervisor: it does not answer within 10 s.
-        xmlrpc.client.Fault: it refuses.
+        Refused: it answers that it does not.
     """
     body = xmlrpc.client.dumps(arguments, f"supervisor.{method}")
     connection = _Connection("supervisor", timeout=CALL_SECONDS)
@@ -237,10 +260,14 @@ def call(method: str, *arguments: Any) -> Any:
         connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
         content = connection.getresponse().read()
     except (OSError, HTTPException) as error:
-        raise NoSupervisor(str(error)) from None
+        raise NoSupervisor(error) from None
     finally:
         connection.close()
-    return xmlrpc.client.loads(content)[0][0]
+    try:
+        return xmlrpc.client.loads(content)[0][0]
+    except xmlrpc.client.Fault as fault:
+        what = " ".join([method, *arguments[:1]])
+        raise Refused(what, fault.faultString) from None
 
 
 class _Connection(HTTPConnection):
@@ -264,6 +291,20 @@ def processes() -> dict[str, Process]:
     }
 
 
+def process(name: str) -> Process:
+    """What supervisord says of a service that must be known to it.
+
+    Raises:
+        LabError: it says nothing, since it is gone or has no time.
+    """
+    try:
+        return processes()[name]
+    except KeyError:
+        raise LabError(
+            f"The supervisor of the lab says nothing of {name}.", "Start again with: ./lab up"
+        ) from None
+
+
 def start(name: str) -> None:
     """Start a service, unless it runs. Returns at once."""
     _tell("startProcess", name, unless="ALREADY_STARTED")
@@ -277,8 +318,8 @@ def stop(name: str) -> None:
 def _tell(method: str, name: str, unless: str) -> None:
     try:
         call(method, name, False)
-    except xmlrpc.client.Fault as fault:
-        if unless not in fault.faultString:
+    except Refused as refused:
+        if unless not in str(refused):
             raise
 
 

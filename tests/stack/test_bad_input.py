@@ -45,6 +45,8 @@ def test_a_misspelt_chapter(lab: Lab) -> None:
         ("LAB_KAFKA_PORT", "text"),
         ("LAB_S3_PORT", "70000"),
         ("LAB_MLFLOW_URL", "localhost:5000"),
+        ("LAB_MLFLOW_URL", "http://localhost:text"),
+        ("LAB_S3_URL", "http://"),
         ("LAB_S3_SECRET_KEY", "short"),
     ],
 )

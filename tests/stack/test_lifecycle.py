@@ -115,6 +115,23 @@ def test_ctrl_c_at_any_moment_ends_without_a_trace(lab: Lab, seconds: float) -> 
     lab.up("inbox")
 
 
+def test_up_waits_for_what_an_interrupted_down_is_stopping(lab: Lab) -> None:
+    lab.up("inbox")
+    [server] = [p for p in lab.processes() if p.pid == lab.status()["inbox"]["pid"]]
+    server.suspend()  # it cannot stop, as a JVM that is busy
+    down = lab.start("down", "inbox")
+    until(lambda: lab.status()["inbox"]["state"] == "stopping", "inbox to be stopping")
+    down.send_signal(signal.SIGINT)
+    down.communicate(timeout=60)
+    up = lab.start("up", "inbox", "--no-browser")
+    assert up.stdout is not None
+    assert any("waiting until it has stopped" in line for line in up.stdout)
+    server.resume()
+    output, _ = up.communicate(timeout=60)
+    assert up.returncode == 0, output
+    assert lab.status()["inbox"]["ready"]
+
+
 def test_two_starts_at_once_make_one_stack(lab: Lab) -> None:
     both = [lab.start("up", "inbox", "--no-browser") for _ in range(2)]
     for process in both:

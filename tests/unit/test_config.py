@@ -44,16 +44,77 @@ def test_an_address_makes_a_service_an_outside_one(given: Given) -> None:
 
 
 @pytest.mark.parametrize(
+    "address", ["http://elsewhere", "https://user:pass@elsewhere:5000/path", "http://[::1]:5000"]
+)
+def test_an_address_may_have_any_good_form(given: Given, address: str) -> None:
+    assert given(LAB_MLFLOW_URL=address).mlflow == address
+
+
+@pytest.mark.parametrize(
+    ("given_address", "whole"),
+    [
+        ("sc://cluster", "sc://cluster:15002"),
+        ("sc://cluster/", "sc://cluster:15002"),
+        ("sc://cluster:", "sc://cluster:15002"),
+        ("sc://[::1]", "sc://[::1]:15002"),
+        ("sc://cluster/;token=x", "sc://cluster:15002/;token=x"),
+        ("sc://cluster:443/;token=x", "sc://cluster:443/;token=x"),
+    ],
+)
+def test_spark_elsewhere_has_its_default_port(given: Given, given_address: str, whole: str) -> None:
+    assert given(LAB_SPARK_URL=given_address, LAB_PORT_OFFSET="100").spark == whole
+
+
+@pytest.mark.parametrize(
+    "address", ["sqlite+aiosqlite:////srv/prefect.db", "postgresql+asyncpg://user:a#b/c@host/db"]
+)
+def test_the_address_of_a_database_is_left_to_the_database(given: Given, address: str) -> None:
+    assert given(LAB_PREFECT_DATABASE=address).prefect_database == address
+
+
+@pytest.mark.parametrize(
     ("variables", "message"),
     [
         (
             {"LAB_KAFKA_PORT": "text"},
-            "LAB_KAFKA_PORT=text must be a valid integer, unable to parse string as an integer.",
+            "LAB_KAFKA_PORT=text must be a whole number.",
         ),
+        ({"LAB_KAFKA_PORT": "9092.5"}, "LAB_KAFKA_PORT=9092.5 must be a whole number."),
+        ({"LAB_START_TIMEOUT": "soon"}, "LAB_START_TIMEOUT=soon must be a number."),
+        ({"LAB_START_TIMEOUT": "0"}, "LAB_START_TIMEOUT=0 must be greater than 0."),
+        ({"LAB_INSTRUCTOR": "me"}, "LAB_INSTRUCTOR=me must be true or false."),
+        ({"LAB_LEARNER": ""}, "LAB_LEARNER= must have 1 or more characters."),
+        ({"LAB_S3_ACCESS_KEY": "ab"}, "LAB_S3_ACCESS_KEY=ab must have 3 or more characters."),
+        ({"LAB_S3_SECRET_KEY": "short"}, "LAB_S3_SECRET_KEY=short must have 8 or more characters."),
+        ({"LAB_PREFECT_AUTH": "x"}, "LAB_PREFECT_AUTH=x must look like user:password."),
+        ({"LAB_PREFECT_AUTH": ":x"}, "LAB_PREFECT_AUTH=:x must look like user:password."),
+        ({"LAB_SPARK_MEMORY": "1"}, "LAB_SPARK_MEMORY=1 must be greater than or equal to 64."),
         ({"LAB_S3_PORT": "0"}, "LAB_S3_PORT=0 must be greater than or equal to 1."),
         (
             {"LAB_MLFLOW_URL": "elsewhere:5000"},
             "LAB_MLFLOW_URL=elsewhere:5000 must start with http:// or https://.",
+        ),
+        *(
+            (
+                {"LAB_MLFLOW_URL": address},
+                f"LAB_MLFLOW_URL={address} must look like http://host:port, "
+                "with a port from 1 to 65535.",
+            )
+            for address in (
+                "http://",
+                "http:///path",
+                "http://:5000",
+                "http://localhost:text",
+                "http://localhost:70000",
+                "http://localhost:0",
+                "http://[::1",
+                "http://two words",
+            )
+        ),
+        (
+            {"LAB_SPARK_URL": "sc://cluster:text/;token=x"},
+            "LAB_SPARK_URL=sc://cluster:text/;token=x must look like sc://host:port, "
+            "with a port from 1 to 65535.",
         ),
     ],
 )

@@ -89,3 +89,24 @@ def test_an_old_python_is_told_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "The lab needs Python 3.98 or 3.99; this is Python 3." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_set_up_that_cannot_write_a_file_says_which(tmp_path: Path) -> None:
+    script = tmp_path / "lab"
+    script.write_text((ROOT / "lab").read_text())
+    (tmp_path / "requirements.lock").write_text("")
+    programs, packages = tmp_path / ".venv" / "bin", tmp_path / ".venv/lib/python3/site-packages"
+    programs.mkdir(parents=True)
+    for name in ("python", "uv"):
+        (programs / name).symlink_to("/bin/echo")
+    packages.mkdir(parents=True)
+    (packages / "dataflow_lab.pth").mkdir()  # the first file of its own that it writes
+    done = subprocess.run(
+        [sys.executable, "-S", str(script), "up"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        f"Is a directory: {packages / 'dataflow_lab.pth'}",
+        "Put that right, then type ./lab up: it goes on where it stopped.",
+    ]
+    assert "Traceback" not in done.stderr

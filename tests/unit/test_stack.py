@@ -3,9 +3,11 @@ import pytest
 from helpers.config import Settings
 from helpers.errors import LabError
 from helpers.stack import SERVICES, choose
+from helpers.stack.http import ask
 from helpers.stack.lifecycle import tail
-from helpers.stack.service import java_properties
+from helpers.stack.service import NotReady, java_properties
 from helpers.stack.spark import _field
+from tests.unit.conftest import Given
 
 
 def names(*chosen: str) -> list[str]:
@@ -68,3 +70,11 @@ def test_the_spark_question_is_the_one_that_pyspark_would_send() -> None:
     plan = _field(1, _field(10, _field(1, b"SELECT 1")))
     assert Plan.FromString(plan).root.sql.query == "SELECT 1"
     assert UserContext.FromString(_field(1, b"lab")).user_id == "lab"
+
+
+def test_an_address_that_the_client_refuses_is_a_server_that_is_not_ready(given: Given) -> None:
+    with pytest.raises(NotReady, match="InvalidURL"):
+        ask("GET", "http://localhost:text")
+    given(LAB_S3_URL="http://under_score:9000")
+    with pytest.raises(NotReady, match="http://under_score:9000"):
+        SERVICES["s3"].check(0)

@@ -3,6 +3,9 @@ import json
 import shlex
 import subprocess
 import sys
+import xmlrpc.client
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,86 @@ def test_a_long_path_gets_a_short_socket(given: Given, tmp_path: Path) -> None:
     assert not path.is_relative_to(deep)
     given(LAB_DATA=str(deep / "f"))
     assert supervisor.socket_path() != path
+
+
+# ---- what can go wrong when one asks it ------------------------------------------------------
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    """In place of a supervisord: one that gives each call the same answer."""
+
+    class Connection:
+        def __init__(self, host: str, timeout: float) -> None: ...
+
+        def request(self, *arguments: object) -> None: ...
+
+        def getresponse(self) -> "Connection":
+            return self
+
+        def read(self) -> bytes:
+            return content.encode()
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(supervisor, "_Connection", Connection)
+
+
+def fault(text: str) -> str:
+    return xmlrpc.client.dumps(xmlrpc.client.Fault(1, text))
+
+
+def message(action: Callable[[], object]) -> list[str]:
+    with pytest.raises(LabError) as error:
+        action()
+    return str(error.value).splitlines()
+
+
+def test_one_that_is_gone_is_a_message(given: Given, tmp_path: Path) -> None:
+    given(LAB_DATA=str(tmp_path / "data"))
+    remedy = "Start again with: ./lab up"
+    for action in (supervisor.start, supervisor.stop):
+        first, second = message(partial(action, "inbox"))
+        assert first.startswith("The supervisor of the lab does not answer: ")
+        assert second == remedy
+    assert message(lambda: supervisor.process("inbox")) == [
+        "The supervisor of the lab says nothing of inbox.",
+        remedy,
+    ]
+    assert not supervisor.is_running()
+
+
+def test_one_that_refuses_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, fault("BAD_NAME: inbox"))
+    assert message(lambda: supervisor.start("inbox")) == [
+        "The supervisor of the lab refuses to startProcess inbox: BAD_NAME: inbox.",
+        "Stop everything with ./lab down, then start again with: ./lab up",
+    ]
+
+
+def test_one_that_has_done_it_already_does_not_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, fault("ALREADY_STARTED: inbox"))
+    supervisor.start("inbox")
+    answering(monkeypatch, fault("NOT_RUNNING: inbox"))
+    supervisor.stop("inbox")
+
+
+def test_one_on_its_way_out_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, fault("SHUTDOWN_STATE"))
+    assert supervisor.is_running()
+    assert message(supervisor.processes) == [
+        "The supervisor of the lab refuses to getAllProcessInfo: SHUTDOWN_STATE.",
+        "Wait until the lab has stopped, then type the same again.",
+    ]
+
+
+def test_one_that_is_too_slow_to_start_is_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: list[str], timeout: float, **options: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert message(lambda: supervisor.launch(tmp_path / "supervisord.conf")) == [
+        "supervisord did not start: it took more than 15 s",
+        "Check the machine with: ./lab doctor",
+    ]
