@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import types
@@ -75,6 +76,29 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
     assert sorted(commands) == sorted(contract)
     readme = (ROOT / "README.md").read_text()
     assert [name for name in commands if f"./lab {name}" not in readme] == []
+
+
+def test_ctrl_c_ends_what_the_set_up_runs_without_its_trace() -> None:
+    waits = "print('running', flush=True); import time; time.sleep(60)"
+    program = f"""if True:
+        import importlib.machinery, sys
+        lab = importlib.machinery.SourceFileLoader("lab", {str(ROOT / "lab")!r}).load_module()
+        try:
+            lab.step([sys.executable, "-c", {waits!r}])
+        except KeyboardInterrupt:
+            print("ours")
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "running\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+    assert process.communicate(timeout=30)[0] == "ours\n"
 
 
 def test_an_old_python_is_told_what_to_install(tmp_path: Path) -> None:
