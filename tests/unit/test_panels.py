@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -181,13 +182,23 @@ def message(number: int) -> inbox.Message:
 
 def test_the_inbox_shows_the_newest_ten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [message(number) for number in range(12)]
-    monkeypatch.setattr(inbox, "messages", lambda path: kept)
+    monkeypatch.setattr(inbox, "messages", lambda path, newest: kept[-newest:])
     panel = Inbox("/06")
     found = panel.look()
     assert [one.text.split()[1] for one in found] == [str(n) for n in range(11, 1, -1)]
     assert "<script" not in panel.draw(found)
     assert panel.text(found[:1]) == f"Inbox /06\n/06  alert 11 {SCRIPT}"
     assert "No message has come to /06 yet." in panel.draw([])
+
+
+def test_a_long_alert_is_cut_where_all_can_see_it() -> None:
+    panel = Inbox("/06")
+    long = replace(message(1), text="á" * 100_000)
+    for shown in (panel.draw([long]), panel.text([long])):
+        assert "á" * 1_000 + " … (100,000 characters in all)" in shown
+        assert len(shown) < 2_000
+    whole = replace(message(1), text="á" * 1_000)
+    assert panel.text([whole]).endswith("  " + "á" * 1_000)
 
 
 def test_progress_counts_learners_and_passed_tasks() -> None:
