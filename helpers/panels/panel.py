@@ -135,7 +135,7 @@ class Panel(Generic[Found]):
     def close(self) -> None:
         """Take it off the page; nothing is asked of a service any more."""
         self._closed.set()
-        for widget in (*self._shown.children, self._shown, self.view):
+        for widget in [*parts(self._shown), *parts(self.view)]:
             widget.close()
         if self._thread and self._thread is not threading.current_thread():
             self._thread.join(10)
@@ -187,3 +187,13 @@ class Panel(Generic[Found]):
         note = "<p class='lab-note'>As it was when this cell ran. Run it to see it live.</p>"
         paper = "<div class='lab-panel'><style>{}</style>{}" + note + "</div><!-- panel -->"
         return paper.format((HERE / "view.css").read_text(), self.drawn)
+
+
+def parts(widget: Widget) -> Iterator[Widget]:
+    """A widget and all that it is made of: what stands in it, their layouts and their styles."""
+    yield widget
+    for name in widget.keys:
+        value = getattr(widget, name)
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, Widget):
+                yield from parts(one)

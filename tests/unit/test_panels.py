@@ -1,18 +1,35 @@
 """Panels: what they say, and when they look."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from ipywidgets import widgets
 from markupsafe import Markup
 
 from helpers import inbox, wait
 from helpers.errors import LabError
 from helpers.exercises.progress import Standing
-from helpers.panels import Inbox, Progress, Stack, html, kernel
+from helpers.panels import (
+    Delta,
+    Inbox,
+    Kafka,
+    Progress,
+    Retry,
+    Run,
+    Runs,
+    Schedule,
+    Stack,
+    html,
+    kernel,
+)
 from helpers.panels import panel as panels
+from helpers.panels.control_room import ChosenRun
+from helpers.panels.following import Following
 from helpers.panels.panel import Panel
 from helpers.panels.stack import Server
 
@@ -107,6 +124,46 @@ def test_after_close_nothing_is_asked(counter: Counter) -> None:
     assert counter._thread is not None
     assert not counter._thread.is_alive()
     assert counter.looks == looks
+
+
+OPEN = widgets.widget._instances
+"""All widgets that are open."""
+
+SHOWN: dict[str, Callable[[], Panel[Any]]] = {
+    "Delta": lambda: Delta("s3://gold/tabela"),
+    "Inbox": Inbox,
+    "Kafka": lambda: Kafka("eventos"),
+    "Retry": Retry,
+    "Run": lambda: Run(uuid4()),
+    "Runs": lambda: Runs("experimento"),
+    "Schedule": Schedule,
+    "Stack": Stack,
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_closed_it_leaves_no_widget_behind(name: str) -> None:
+    before = set(OPEN)
+    panel = SHOWN[name]()
+    panel.widget()
+    assert len(OPEN) > len(before)
+    panel.close()
+    assert set(OPEN) == before
+    panel.close()
+
+
+def test_turned_from_run_to_run_the_control_room_keeps_as_many_widgets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Following, "look", lambda _: None)
+    chosen = ChosenRun()
+    chosen.widget()
+    chosen.follow(str(uuid4()))
+    before = len(OPEN)
+    for _ in range(20):
+        chosen.follow(str(uuid4()))
+    assert len(OPEN) == before
+    chosen.close()
 
 
 def test_while_a_cell_runs_no_page_can_be_heard(
