@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -30,6 +31,8 @@ SLOW_SECONDS = 1.0
 UNSEEN_SECONDS = 15.0
 """So long after a page last said that it shows a panel, the panel stops looking; the page says
 so every five seconds."""
+
+WAITING = Markup("<p role='status'>Waiting for an answer, {:.0f} s so far at least.</p>")
 
 HERE = Path(__file__).parent
 
@@ -121,8 +124,7 @@ class Panel(Generic[Found]):
 
     @contextmanager
     def _telling_when_slow(self) -> Iterator[None]:
-        waiting = Markup("<p role='status'>Waiting for an answer, {:.0f} s so far at least.</p>")
-        note = waiting.format(SLOW_SECONDS) + Markup(self.view.content)
+        note = WAITING.format(SLOW_SECONDS) + Markup(self.view.content)
         timer = threading.Timer(SLOW_SECONDS, self._show, [note])
         timer.daemon = True
         timer.start()
@@ -171,6 +173,9 @@ class Panel(Generic[Found]):
         return self._shown
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return showing_a_wait(self._bundle)
+
+    def _bundle(self) -> dict[str, Any]:
         text = self.refresh()
         bundle = dict(self.widget()._repr_mimebundle_())
         bundle |= {"text/plain": text, "text/html": self._on_paper()}
@@ -197,3 +202,31 @@ def parts(widget: Widget) -> Iterator[Widget]:
         for one in value if isinstance(value, list | tuple) else (value,):
             if isinstance(one, Widget):
                 yield from parts(one)
+
+
+def showing_a_wait(look: Callable[[], Found]) -> Found:
+    """What a look finds; where that takes long, the cell says meanwhile that it waits."""
+    with ThreadPoolExecutor(1) as pool:
+        looked = pool.submit(look)
+        if wait([looked], SLOW_SECONDS).not_done:
+            with _displayed(WAITING.format(SLOW_SECONDS)):
+                wait([looked])
+        return looked.result()
+
+
+@contextmanager
+def _displayed(content: Markup) -> Iterator[None]:
+    """Something that a cell shows for a while; nothing of it is left for paper."""
+    from IPython.display import display
+
+    shown = VBox([View(content=content)])
+    # As a widget and nothing else: text would be compared with what a cell printed before.
+    kind = "application/vnd.jupyter.widget-view+json"
+    handle = display({kind: shown._repr_mimebundle_()[kind]}, raw=True, display_id=True)
+    try:
+        yield
+    finally:
+        if handle:
+            handle.update({}, raw=True)
+        for widget in parts(shown):
+            widget.close()

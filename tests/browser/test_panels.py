@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,6 +227,41 @@ def test_two_notebooks_show_each_its_own(open_notebook: Open, path: str) -> None
     for name, panel in shown.items():
         expect(panel).to_contain_text(f"para {name}")
         expect(panel.locator("tbody tr")).to_have_count(1)
+
+
+SLOW = """
+from pathlib import Path
+from helpers import wait
+from helpers.panels import html, panel
+
+class Slow(panel.Panel):
+    every = 60
+    def look(self):
+        return wait.until(Path("answer").exists, "the answer", 60)
+    def draw(self, found):
+        return html.note("It has answered.")
+    def text(self, found):
+        return "as text"
+
+Slow()"""
+
+
+def test_the_cell_says_that_it_waits_for_the_first_answer(
+    open_notebook: Open, folder: Path
+) -> None:
+    notebook = open_notebook("slow", SLOW)
+    cell = notebook.cells.first
+    notebook.select(cell)
+    notebook.page.keyboard.press("Control+Enter")
+    shown = cell.locator(".lab-panel")
+    expect(shown).to_contain_text("Waiting for an answer")
+    (folder / "answer").touch()
+    expect(shown).to_have_text("It has answered.")
+    notebook.idle()
+    notebook.save()
+    kept = json.loads(notebook.path.read_text())["cells"][0]["outputs"]
+    assert [one["data"].get("text/plain") for one in kept] == [None, ["as text"]]
+    assert "Waiting" not in str(kept)
 
 
 PRESSED = """

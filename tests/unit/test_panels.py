@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -223,6 +224,30 @@ def test_shown_on_paper_it_is_text_and_html(counter: Counter) -> None:
     assert "<p class='lab-note'>1</p>" in bundle["text/html"]
     assert ".lab-note {" in bundle["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_a_first_look_that_takes_long_is_told_of_and_nothing_is_left_of_it(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panels, "SLOW_SECONDS", 0.01)
+    counter.widget()
+    before, told = set(OPEN), threading.Event()
+    displays: list[dict[str, Any]] = []
+
+    def display(bundle: dict[str, Any], **_: bool) -> Any:
+        displays.append(bundle)
+        told.set()
+        return SimpleNamespace(update=display)
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr(counter, "look", lambda: 7 if told.wait(5) else 0)
+    bundle = counter._repr_mimebundle_()
+    assert bundle["text/plain"] == "7"
+    assert "<p class='lab-note'>7</p>" in bundle["text/html"]
+    [kind] = displays[0]
+    assert kind in bundle
+    assert displays[1:] == [{}]
+    assert set(OPEN) == before
 
 
 def test_data_is_shown_as_text() -> None:
