@@ -101,8 +101,10 @@ class Panel(Generic[Found]):
         return kernel.busy() or time.monotonic() - self._seen < UNSEEN_SECONDS
 
     def refresh(self) -> str:
-        """Look now, show what was found; return it as plain text."""
+        """Look now, show what was found; return it as plain text. Closed, it asks nothing."""
         with self._looking:
+            if self._closed.is_set():
+                return ""
             try:
                 with self._telling_when_slow():
                     found = self.look()

@@ -124,6 +124,7 @@ def test_after_close_nothing_is_asked(counter: Counter) -> None:
     say(counter, "seen")
     assert counter._thread is not None
     assert not counter._thread.is_alive()
+    assert counter.refresh() == ""
     assert counter.looks == looks
 
 
