@@ -260,7 +260,7 @@ def test_the_cell_says_that_it_waits_for_the_first_answer(
     notebook.idle()
     notebook.save()
     kept = json.loads(notebook.path.read_text())["cells"][0]["outputs"]
-    assert [one["data"].get("text/plain") for one in kept] == [None, ["as text"]]
+    assert [one["data"].get("text/plain") for one in kept] == [["as text"]]
     assert "Waiting" not in str(kept)
 
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from helpers import inbox, wait
 from helpers.errors import LabError
 from helpers.exercises.progress import Standing
+from helpers.notebooks import drop_widgets
 from helpers.panels import (
     Delta,
     Inbox,
@@ -249,6 +250,15 @@ def test_a_first_look_that_takes_long_is_told_of_and_nothing_is_left_of_it(
     assert kind in bundle
     assert displays[1:] == [{}]
     assert set(OPEN) == before
+
+
+def test_of_a_panel_its_text_and_html_are_stored_and_nothing_of_the_wait() -> None:
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    paper = {"text/html": "<p>1</p>", "text/plain": "1"}
+    printed = {"output_type": "stream", "text": "olá"}
+    cell = {"outputs": [printed, {"data": {}}, {"data": {**widget, **paper}}, {"data": widget}]}
+    drop_widgets({"cells": [cell, {"source": "# Título"}]})
+    assert cell["outputs"] == [printed, {"data": paper}, {"data": widget}]
 
 
 def test_data_is_shown_as_text() -> None:
