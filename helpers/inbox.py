@@ -45,20 +45,23 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def messages(path: str = "/", since: datetime | None = None, text: str = "") -> list[Message]:
+def messages(
+    path: str = "/", since: datetime | None = None, text: str = "", newest: int = LIMIT
+) -> list[Message]:
     """The messages that came, oldest first.
 
     Args:
         path: only those sent to this path or below it; all by default.
         since: only those that came at this moment or later, a time with a zone; all by default.
         text: only those whose text has this in it; all by default.
+        newest: so many of the path at most, the newest ones.
 
     Raises:
         LabError: the inbox does not answer.
     """
-    from helpers.stack.inbox_app import text_of
+    from helpers.stack.inbox_file import text_of
 
-    kept = _ask("GET", path, limit=LIMIT)
+    kept = _ask("GET", path, limit=newest)
     found = [
         Message(datetime.fromisoformat(m["received"]), m["path"], text_of(m["body"]), m["body"])
         for m in reversed(kept)

@@ -74,11 +74,16 @@ def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
 
 
 def drop_widgets(notebook: Any) -> None:
-    """Keep a panel's text and HTML only: without its kernel, a widget would show as an error."""
+    """Keep a panel's text and HTML only: without its kernel, a widget would show as an error.
+
+    What a cell showed only while it waited is empty by now, and is dropped too.
+    """
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             if "text/html" in (data := output.get("data", {})):
                 data.pop("application/vnd.jupyter.widget-view+json", None)
+        if "outputs" in cell:
+            cell["outputs"] = [one for one in cell["outputs"] if one.get("data") != {}]
 
 
 def _find(notebook: Path) -> Path:

@@ -144,9 +144,10 @@ def _memory(panel: Panel[Any]) -> dict[str, float]:
 
 def _make() -> None:
     """Something for each panel to show, about as much as a lesson makes of it."""
+    import httpx
     import pandas as pd
 
-    from helpers import kafka, storage
+    from helpers import inbox, kafka, storage
 
     _remove()
     kafka.create_topic(NAME, partitions=2)
@@ -155,6 +156,10 @@ def _make() -> None:
         kafka.commit(NAME, f"{NAME}-{number}", {0: number})
     for version in range(VERSIONS):
         storage.write_delta(TABLE, pd.DataFrame({"valor": range(3 + version)}))
+    with httpx.Client() as client:
+        for number in range(MESSAGES // 4):
+            alert = {"text": f"Alerta {number}: {'a tarefa falhou. ' * 50}"}
+            client.post(inbox.address(f"/{NAME}"), json=alert).raise_for_status()
     _try()
     _run_flows()
 
@@ -189,8 +194,9 @@ def _run_flows() -> None:
 
 
 def _remove() -> None:
-    from helpers import kafka, orchestration, storage, tracking
+    from helpers import inbox, kafka, orchestration, storage, tracking
 
+    inbox.remove(f"/{NAME}")
     kafka.remove_topics(NAME)
     kafka.remove_groups(*(f"{NAME}-{number}" for number in range(GROUPS)))
     storage.remove(f"s3://gold/{NAME}")

@@ -1,8 +1,8 @@
 """A flow run as panels follow it: which one it is, its task runs, and when all has been said.
 
 Prefect's server hears of a task run a moment after it happened, and sometimes late. So a run is
-looked at until some time after it ended and nothing new came; then it is settled, and nothing
-more is asked about it.
+looked at until some time after it ended and nothing new came. Then it is settled: only whether it
+is still as it was is asked now and then, for a run that has ended can be run again.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ MOST = 1_000
 
 SETTLED_SECONDS = 30.0
 """A run that ended is settled when nothing new came for so long."""
+
+REST_SECONDS = 10.0
+"""So often a settled run is asked whether it is still as it was."""
 
 ANSWER_SECONDS = 5.0
 """How long Prefect's server may take for an answer."""
@@ -146,8 +149,8 @@ class Following:
         self.id = None if run is None else _checked(run)
         self.flow = flow
         self.pause = 1.0
-        """Seconds until looking again is worth it: one for each answer full of task runs; a minute
-        when all has been said."""
+        """Seconds until looking again is worth it: one for each answer full of task runs; more when
+        all has been said."""
         self._last: Followed | None = None
         self._changed = 0.0
         self._names: dict[UUID, str] = {}
@@ -165,15 +168,14 @@ class Following:
         Raises:
             LabError: Prefect does not answer, or does not know the run.
         """
-        if self.id is not None and self.settled:
-            self.pause = 60.0
-            return self._last
         with self._asking() as api:
             run = self._find(api)
             if run is None:
                 self._last = None
-            elif not (self.settled and self._last and self._last.id == str(run.id)):
+            elif not (self.settled and self._is_as_it_was(run)):
                 self._keep(self._read(run, api))
+            elif self.id is not None:
+                self.pause = REST_SECONDS
         return self._last
 
     def history(self, task_run_id: str) -> History:
@@ -205,6 +207,12 @@ class Following:
             return api.read_flow_run(UUID(self.id))
         except ObjectNotFound:
             raise LabError(f"Prefect has no flow run {self.id}.") from None
+
+    def _is_as_it_was(self, run: FlowRun) -> bool:
+        """Whether it is the run of the last look, and was not run again since."""
+        last = self._last
+        now = str(run.id), run.state_name or "", run.end_time
+        return last is not None and (last.id, last.state, last.end) == now
 
     def _read(self, run: FlowRun, api: SyncPrefectClient) -> Followed:
         found = orchestration.task_runs(run.id, MOST, api)

@@ -314,10 +314,7 @@ def _first(partitions: Mapping[int, range]) -> dict[int, range]:
 def _choice(found: Seen) -> Markup:
     """A button for each topic; the chosen one stands out by a word, too."""
     buttons = [
-        Markup("<strong>{} (shown)</strong> ").format(name)
-        if name == found.topic
-        else html.button(name, name) + Markup(" ")
-        for name in found.topics[:TOPICS]
+        _topic(name, chosen=name == found.topic) + Markup(" ") for name in found.topics[:TOPICS]
     ]
     more = len(found.topics) - len(buttons)
     remark = f"{more:,} more topics: narrow them with prefix=. " if more > 0 else ""
@@ -325,6 +322,14 @@ def _choice(found: Seen) -> Markup:
     return Markup("<p>Topics: {}<span class='lab-note'>{}{}</span></p>").format(
         Markup("").join(buttons), remark, own
     )
+
+
+def _topic(name: str, chosen: bool) -> Markup:
+    """A button, also the chosen one: pressed, it keeps the focus."""
+    if not chosen:
+        return html.button(name, name)
+    button = "<button type='button' data-press='{}' aria-pressed='true'>{} (shown)</button>"
+    return Markup(button).format(name, name)
 
 
 def _caption(found: Seen) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -30,6 +31,8 @@ SLOW_SECONDS = 1.0
 UNSEEN_SECONDS = 15.0
 """So long after a page last said that it shows a panel, the panel stops looking; the page says
 so every five seconds."""
+
+WAITING = Markup("<p role='status'>Waiting for an answer, {:.0f} s so far at least.</p>")
 
 HERE = Path(__file__).parent
 
@@ -98,8 +101,10 @@ class Panel(Generic[Found]):
         return kernel.busy() or time.monotonic() - self._seen < UNSEEN_SECONDS
 
     def refresh(self) -> str:
-        """Look now, show what was found; return it as plain text."""
+        """Look now, show what was found; return it as plain text. Closed, it asks nothing."""
         with self._looking:
+            if self._closed.is_set():
+                return ""
             try:
                 with self._telling_when_slow():
                     found = self.look()
@@ -121,8 +126,7 @@ class Panel(Generic[Found]):
 
     @contextmanager
     def _telling_when_slow(self) -> Iterator[None]:
-        waiting = Markup("<p role='status'>Waiting for an answer, {:.0f} s so far at least.</p>")
-        note = waiting.format(SLOW_SECONDS) + Markup(self.view.content)
+        note = WAITING.format(SLOW_SECONDS) + Markup(self.view.content)
         timer = threading.Timer(SLOW_SECONDS, self._show, [note])
         timer.daemon = True
         timer.start()
@@ -135,7 +139,7 @@ class Panel(Generic[Found]):
     def close(self) -> None:
         """Take it off the page; nothing is asked of a service any more."""
         self._closed.set()
-        for widget in (*self._shown.children, self._shown, self.view):
+        for widget in [*parts(self._shown), *parts(self.view)]:
             widget.close()
         if self._thread and self._thread is not threading.current_thread():
             self._thread.join(10)
@@ -171,6 +175,9 @@ class Panel(Generic[Found]):
         return self._shown
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return showing_a_wait(self._bundle)
+
+    def _bundle(self) -> dict[str, Any]:
         text = self.refresh()
         bundle = dict(self.widget()._repr_mimebundle_())
         bundle |= {"text/plain": text, "text/html": self._on_paper()}
@@ -187,3 +194,41 @@ class Panel(Generic[Found]):
         note = "<p class='lab-note'>As it was when this cell ran. Run it to see it live.</p>"
         paper = "<div class='lab-panel'><style>{}</style>{}" + note + "</div><!-- panel -->"
         return paper.format((HERE / "view.css").read_text(), self.drawn)
+
+
+def parts(widget: Widget) -> Iterator[Widget]:
+    """A widget and all that it is made of: what stands in it, their layouts and their styles."""
+    yield widget
+    for name in widget.keys:
+        value = getattr(widget, name)
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, Widget):
+                yield from parts(one)
+
+
+def showing_a_wait(look: Callable[[], Found]) -> Found:
+    """What a look finds; where that takes long, the cell says meanwhile that it waits."""
+    with ThreadPoolExecutor(1) as pool:
+        looked = pool.submit(look)
+        if wait([looked], SLOW_SECONDS).not_done:
+            with _displayed(WAITING.format(SLOW_SECONDS)):
+                wait([looked])
+        return looked.result()
+
+
+@contextmanager
+def _displayed(content: Markup) -> Iterator[None]:
+    """Something that a cell shows for a while; nothing of it is left for paper."""
+    from IPython.display import display
+
+    shown = VBox([View(content=content)])
+    # As a widget and nothing else: text would be compared with what a cell printed before.
+    kind = "application/vnd.jupyter.widget-view+json"
+    handle = display({kind: shown._repr_mimebundle_()[kind]}, raw=True, display_id=True)
+    try:
+        yield
+    finally:
+        if handle:
+            handle.update({}, raw=True)
+        for widget in parts(shown):
+            widget.close()

@@ -20,7 +20,7 @@ MOST_BARS = 60
 WIDTH = 740.0
 LEFT, RIGHT = 160.0, 610.0
 """Where time begins and ends; names stand on the left of it, what a bar has to say on the right."""
-COUNTS_HEIGHT = 80.0
+COUNTS_HEIGHT = 60.0
 LETTERS = 22
 
 
@@ -34,7 +34,7 @@ class Bar:
 
 
 class Timeline(Panel[Followed | None]):
-    """The task runs of a flow run over time; below them the number at once.
+    """The task runs of a flow run over time; above them the number at once.
 
     A bar grows as long as its task run goes on. It begins where the task run first began, and
     retries with the waits before them are within it.
@@ -63,7 +63,7 @@ class Timeline(Panel[Followed | None]):
         return found
 
     def draw(self, found: Followed | None) -> Markup:
-        """What it comes to in words, the bars, and the line of the number at once."""
+        """What it comes to in words, the line of the number at once, and the bars."""
         if self._drawn is None or self._drawn[0] is not found:
             self._drawn = (found, self._draw(found))
         return self._drawn[1]
@@ -156,7 +156,7 @@ def bars(found: Followed) -> list[Bar]:
 
 
 def draw_bars(shown: Sequence[Bar], counted: Sequence[Bar], limit: int | None, flow: str) -> Markup:
-    """Bars over time, and below them how many of all there are were running at each moment.
+    """Bars over time, and above them how many of all there are were running at each moment.
 
     Args:
         shown: those that get a bar.
@@ -167,18 +167,18 @@ def draw_bars(shown: Sequence[Bar], counted: Sequence[Bar], limit: int | None, f
     last = max(bar.end for bar in counted)
     scale = (RIGHT - LEFT) / (last or 1.0)
     row = 18.0 if len(shown) <= 20 else 9.0
-    foot = 4 + row * len(shown)
-    rows = [_draw_bar(bar, 4 + row * number, row, scale) for number, bar in enumerate(shown)]
-    below = foot + 14
+    top = COUNTS_HEIGHT + 14
+    foot = top + row * len(shown) + 4
+    rows = [_draw_bar(bar, top + row * number, row, scale) for number, bar in enumerate(shown)]
     counts = orchestration.counts((bar.begin, bar.end) for bar in counted)
     return svg.drawing(
         f"{len(shown)} task runs of {flow} over time, and how many ran at once",
         WIDTH,
-        below + COUNTS_HEIGHT + 40,
+        foot + 40,
         [
-            *_draw_seconds(last, scale, below + COUNTS_HEIGHT),
+            *_draw_seconds(last, scale, foot),
+            *_draw_counts(counts, limit, scale),
             *rows,
-            *_draw_counts(counts, limit, scale, below),
         ],
     )
 
@@ -223,12 +223,12 @@ def _draw_seconds(last: float, scale: float, foot: float) -> list[Markup]:
 
 
 def _draw_counts(
-    counts: Sequence[tuple[float, int]], limit: int | None, scale: float, top: float
+    counts: Sequence[tuple[float, int]], limit: int | None, scale: float
 ) -> list[Markup]:
     """The number at once as a line of steps, and the limit as a straight one."""
     most = max(count for _, count in counts)
     unit = COUNTS_HEIGHT / (max(most, limit or 0) + 0.5)
-    foot = top + COUNTS_HEIGHT
+    foot = COUNTS_HEIGHT
 
     def level(count: float) -> float:
         return foot - count * unit

@@ -5,9 +5,11 @@ const BEAT = 5000; // ms
 const ENDED = "<p role='status'>As it was last: its kernel has ended. Run the cell again to see it live.</p>";
 
 // What can have the focus or be scrolled, and its name, which stays when the content is replaced.
-const PLACES = "[data-press], [data-scroll], details > summary";
-const name = (one) =>
-  `${one.tagName} ${one.dataset.press ?? one.dataset.scroll ?? one.parentElement.dataset.key}`;
+const PLACES = "[data-press], [data-scroll], a[href], details > summary";
+const name = (one) => {
+  const { press, scroll } = one.dataset;
+  return `${one.tagName} ${press ?? scroll ?? one.getAttribute("href") ?? one.parentElement.dataset.key}`;
+};
 const find = (el, wanted) => [...el.querySelectorAll(PLACES)].find((one) => name(one) === wanted);
 
 // What a reader has done to the page, to be kept when its content is replaced.
@@ -16,7 +18,10 @@ function state(el) {
   return {
     focus: el.contains(active) && active.matches(PLACES) ? name(active) : null,
     open: [...el.querySelectorAll("details[open]")].map((one) => one.dataset.key),
-    scrolls: [...el.querySelectorAll("[data-scroll]")].map((one) => [name(one), one.scrollTop]),
+    scrolls: [...el.querySelectorAll("[data-scroll]")].map((one) => [
+      name(one),
+      { top: one.scrollTop, left: one.scrollLeft },
+    ]),
   };
 }
 
@@ -24,9 +29,8 @@ function restore(el, { focus, open, scrolls }) {
   for (const one of el.querySelectorAll("details")) {
     if (open.includes(one.dataset.key)) one.open = true;
   }
-  for (const [wanted, top] of scrolls) {
-    const again = find(el, wanted);
-    if (again) again.scrollTop = top;
+  for (const [wanted, where] of scrolls) {
+    find(el, wanted)?.scrollTo({ ...where, behavior: "instant" });
   }
   if (focus) find(el, focus)?.focus({ preventScroll: true });
 }

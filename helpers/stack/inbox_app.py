@@ -9,10 +9,7 @@ Messages are lines of data/inbox/messages.jsonl.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from html import escape
-from itertools import islice
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,8 +17,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from helpers.config import settings
+from helpers.stack.inbox_file import Kept, text_of
 
-FILE = settings().data / "inbox" / "messages.jsonl"
+KEPT = Kept(settings().data / "inbox" / "messages.jsonl")
 LARGEST = 100_000  # bytes of one message; Slack refuses more than 40,000 characters
 LISTED = 500
 
@@ -42,57 +40,6 @@ PAGE = """<!doctype html>
 """
 
 
-def keep(path: str, body: dict[str, Any]) -> None:
-    """Append one message to the file."""
-    message = {"received": datetime.now(UTC).isoformat(), "path": path, "body": body}
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    with FILE.open("a") as file:
-        # The end of line comes first: what a full disk cut off then spoils no later message.
-        file.write("\n" + json.dumps(message, ensure_ascii=False))
-
-
-def newest(limit: int, path: str = "/") -> list[dict[str, Any]]:
-    """The last messages posted to a path or below it, newest first."""
-    if not FILE.is_file():
-        return []
-    lines = reversed(FILE.read_text().split("\n"))
-    messages = (m for line in lines if (m := _parsed(line)) and is_below(m, path))
-    return list(islice(messages, limit))
-
-
-def remove(path: str = "/") -> int:
-    """Remove the messages posted to a path or below it; return how many there were."""
-    if not FILE.is_file():
-        return 0
-    with FILE.open() as file:
-        lines = [(line, _parsed(line)) for line in file]
-    kept = [line for line, message in lines if message and not is_below(message, path)]
-    # In one step: whoever is stopped here leaves all messages, or those that were to stay.
-    part = FILE.with_suffix(".part")
-    part.write_text("".join(kept))
-    part.replace(FILE)
-    return sum(bool(message) for _, message in lines) - len(kept)
-
-
-def is_below(message: dict[str, Any], path: str) -> bool:
-    """Whether a message was posted to a path or below it: `/a/b` is below `/a`, `/ab` is not."""
-    return f"{message['path'].rstrip('/')}/".startswith(f"{path.rstrip('/')}/")
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """A message, or nothing for a line that was only written in part."""
-    try:
-        found: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return None
-    return found
-
-
-def text_of(body: dict[str, Any]) -> str:
-    """What a person reads of a message: Slack's `text`, or all of it."""
-    return str(body.get("text") or body.get("body") or json.dumps(body, ensure_ascii=False))
-
-
 async def receive(request: Request) -> Response:
     """Keep a webhook's message."""
     raw = await request.body()
@@ -105,7 +52,7 @@ async def receive(request: Request) -> Response:
     if not isinstance(body, dict):
         return PlainTextResponse("invalid_payload", 400)
     try:
-        keep(request.url.path, body)
+        KEPT.keep(request.url.path, body)
     except OSError as error:
         return PlainTextResponse(f"not_kept: {error.strerror}", 507)
     return PlainTextResponse("ok")
@@ -117,16 +64,16 @@ async def messages(request: Request) -> Response:
     if not path.startswith("/"):
         return PlainTextResponse(f"path={path} does not start with /", 400)
     if request.method == "DELETE":
-        return JSONResponse({"removed": remove(path)})
+        return JSONResponse({"removed": KEPT.remove(path)})
     limit = request.query_params.get("limit", str(LISTED))
     if not limit.isdigit():
         return PlainTextResponse(f"limit={limit} is not a whole number", 400)
-    return JSONResponse(newest(int(limit), path))
+    return JSONResponse(KEPT.newest(int(limit), path))
 
 
 async def page(request: Request) -> Response:
     """Show the messages."""
-    shown = newest(LISTED)
+    shown = KEPT.newest(LISTED)
     articles = "".join(
         f"<article><time>{escape(m['received'][:19])} UTC</time> <code>{escape(m['path'])}</code>"
         f"<pre>{escape(text_of(m['body']))}</pre></article>"

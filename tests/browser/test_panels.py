@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,6 +229,41 @@ def test_two_notebooks_show_each_its_own(open_notebook: Open, path: str) -> None
         expect(panel.locator("tbody tr")).to_have_count(1)
 
 
+SLOW = """
+from pathlib import Path
+from helpers import wait
+from helpers.panels import html, panel
+
+class Slow(panel.Panel):
+    every = 60
+    def look(self):
+        return wait.until(Path("answer").exists, "the answer", 60)
+    def draw(self, found):
+        return html.note("It has answered.")
+    def text(self, found):
+        return "as text"
+
+Slow()"""
+
+
+def test_the_cell_says_that_it_waits_for_the_first_answer(
+    open_notebook: Open, folder: Path
+) -> None:
+    notebook = open_notebook("slow", SLOW)
+    cell = notebook.cells.first
+    notebook.select(cell)
+    notebook.page.keyboard.press("Control+Enter")
+    shown = cell.locator(".lab-panel")
+    expect(shown).to_contain_text("Waiting for an answer")
+    (folder / "answer").touch()
+    expect(shown).to_have_text("It has answered.")
+    notebook.idle()
+    notebook.save()
+    kept = json.loads(notebook.path.read_text())["cells"][0]["outputs"]
+    assert [one["data"].get("text/plain") for one in kept] == [["as text"]]
+    assert "Waiting" not in str(kept)
+
+
 PRESSED = """
 from helpers.panels import html, panel
 
@@ -239,8 +275,10 @@ class Pressed(panel.Panel):
         self.presses += 1
         self.refresh()
     def draw(self, found):
-        told = html.folded("more", f"all of {found}", "more")
-        return html.note(f"{found} presses") + html.button("press", "one") + told
+        told = html.folded("more", f"all of {found}", "more") + html.link("there", "#there")
+        large = panel.Markup("<div style='height: 2000px; width: 3000px'></div>")
+        buttons = html.button("press", "one") + html.scrolling(large, "large")
+        return html.note(f"{found} presses") + buttons + told
     def text(self, found):
         return ""
 
@@ -250,6 +288,8 @@ Pressed()"""
 def test_the_focus_and_what_is_unfolded_stay_as_the_content_changes(notebook: Notebook) -> None:
     shown = notebook.run(PRESSED).locator(".lab-panel")
     keyboard = notebook.page.keyboard
+    large = shown.locator("[data-scroll]")
+    large.evaluate("(one) => one.scrollTo(120, 80)")
     shown.locator("summary").click()
     shown.get_by_role("button", name="press").focus()
     for number in range(1, 4):
@@ -257,10 +297,13 @@ def test_the_focus_and_what_is_unfolded_stay_as_the_content_changes(notebook: No
         expect(shown).to_contain_text(f"{number} presses")
         expect(shown, "what is unfolded").to_contain_text(f"all of {number}")
         expect(shown.get_by_role("button", name="press")).to_be_focused()
-    shown.locator("summary").focus()
-    shown.get_by_role("button", name="press").dispatch_event("click")
-    expect(shown).to_contain_text("4 presses")
-    expect(shown.locator("summary")).to_be_focused()
+    for number, place in enumerate(["summary", "a", "[data-scroll]"], 4):
+        shown.locator(place).focus()
+        shown.get_by_role("button", name="press").dispatch_event("click")
+        expect(shown).to_contain_text(f"{number} presses")
+        expect(shown.locator(place)).to_be_focused()
+    expect(large).to_have_js_property("scrollLeft", 120)
+    expect(large).to_have_js_property("scrollTop", 80)
 
 
 def test_a_lesson_shows_its_stored_drawings(open_notebook: Open) -> None:

@@ -55,6 +55,7 @@ def test_the_newest_of_a_path_are_found_behind_those_of_others(path: str) -> Non
     address = f"{settings().inbox}/messages?path={path}&limit=2"
     found = httpx.get(address).json()
     assert [message["body"]["text"] for message in found] == ["2", "1"]
+    assert [message.text for message in inbox.messages(path, newest=2)] == ["1", "2"]
     assert inbox.remove(f"{path}x") == 3
 
 

@@ -9,6 +9,7 @@ import pytest
 from prefect import Flow, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import AwaitingRetry
 
 from helpers import orchestration, wait
 from helpers.errors import LabError
@@ -117,11 +118,18 @@ def test_a_run_is_followed_from_before_it_begins_until_it_is_settled(
 
     monkeypatch.setattr(following, "SETTLED_SECONDS", -1.0)
     settled: Any = panel._follows[0]
-    wait.until(lambda: settled.look() and settled.settled, "nothing new", 10)
+    found: Any = wait.until(lambda: settled.look() if settled.settled else None, "nothing new", 10)
     asked = count(settled, monkeypatch)
     panel.refresh()
     assert len(asked) == 1  # whether there is a newer run
-    for one in (panel, line):
+
+    by_id = Run(found.id)
+    assert by_id.refresh().startswith(whole)
+    with orchestration.client() as api:  # as "Retry" in Prefect's UI does
+        api.set_flow_run_state(found.id, AwaitingRetry(), force=True)
+    for shown in (by_id, panel):
+        assert shown.refresh().startswith(f"{name}: AwaitingRetry")
+    for one in (by_id, panel, line):
         one.close()
 
 

@@ -334,7 +334,7 @@ def room(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> Iterator[C
     """A control room over a Prefect with two runs."""
     Stand.made.clear()
     monkeypatch.setattr(control_room, "Run", Stand)
-    monkeypatch.setattr("helpers.inbox.messages", lambda path: [])
+    monkeypatch.setattr("helpers.inbox.messages", lambda path, newest: [])
     monkeypatch.setattr("helpers.stack.lifecycle.status", lambda: [])
     answers.update(
         {f"{what}/filter": [] for what in ("flows", "deployments", "automations", "logs")}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import pytest
+from markupsafe import Markup
 
 from helpers import kafka
 from helpers.errors import LabError
@@ -196,8 +197,18 @@ def test_data_is_shown_as_text(panel: Kafka, broker: Broker) -> None:
     )
     drawn = panel.draw(Seen(**{**vars(found), "messages": [hostile]}))
     assert "<script" not in drawn
-    # topic, other topic twice, caption of partitions and group, key, value, header twice
-    assert drawn.count("&lt;script&gt;") == 9
+    # topic and other topic twice each, caption of partitions and group, key, value, header twice
+    assert drawn.count("&lt;script&gt;") == 10
+
+
+def test_the_topic_that_is_shown_is_a_button_too(panel: Kafka) -> None:
+    chosen = Markup(
+        "<button type='button' data-press='{0}' aria-pressed='true'>{0} (shown)</button>"
+    )
+    for topic in ("eventos", "outros"):
+        panel.press(topic)
+        assert chosen.format(topic) in panel.view.content
+        assert panel.view.content.count("aria-pressed") == 1
 
 
 def test_lag_is_told_in_words_numbers_and_a_bar(panel: Kafka) -> None:

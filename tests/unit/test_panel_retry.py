@@ -1,5 +1,6 @@
 """The panel of retries: what its sliders turn, and what it shows."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -89,6 +90,23 @@ def test_no_thread_looks_unless_a_real_run_goes_on(
     panel.trial.ended.set()
     watched.append(panel.watched)
     assert watched == [False, True, False]
+
+
+def test_closed_during_a_real_run_it_asks_nothing_more(
+    panel: Retry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = threading.Event()
+    reads: list[bool] = []
+    monkeypatch.setattr(retrying.Trial, "run", lambda _: closed.wait(30))
+    monkeypatch.setattr(retrying.Trial, "read", lambda _: reads.append(closed.is_set()))
+    panel.widget()
+    panel.run_for_real()
+    [thread] = [one for one in threading.enumerate() if one.name == "retry trial"]
+    panel.close()
+    closed.set()
+    thread.join(30)
+    assert reads
+    assert not any(reads)
 
 
 def test_without_prefect_a_real_run_says_so(panel: Retry, monkeypatch: pytest.MonkeyPatch) -> None:

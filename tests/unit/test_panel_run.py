@@ -230,8 +230,8 @@ class Server:
         self.asked.append("tasks")
         return self.tasks[offset : offset + limit]
 
-    def end(self) -> None:
-        self.run.end_time, self.run.state_name = NOON, "Completed"
+    def end(self, state: str = "Completed") -> None:
+        self.run.end_time, self.run.state_name = NOON, state
 
     def __exit__(self, *_: object) -> None:
         self.asked.append("closed")
@@ -292,8 +292,32 @@ def test_a_run_is_asked_about_until_nothing_new_has_come_for_a_while(
     clock.seconds = 151
     server.asked.clear()
     assert follows.look() is follows.look()
-    assert server.asked == []
-    assert follows.pause == 60
+    assert server.asked == ["run", "run"]  # whether it was run again
+    assert follows.pause == following.REST_SECONDS
+
+
+@pytest.mark.parametrize("given", [{"run": RUN}, {"flow": "Fluxo"}])
+def test_a_settled_run_that_is_run_again_is_followed_again(
+    server: Server, clock: SimpleNamespace, given: dict[str, str]
+) -> None:
+    follows = Following(**given)
+    server.end("Failed")
+    follows.look()
+    clock.seconds = 31
+    follows.look()
+    assert follows.settled
+    server.run.end_time, server.run.state_name = None, "AwaitingRetry"
+    found = follows.look()
+    assert found is not None
+    assert (found.state, follows.settled, follows.pause) == ("AwaitingRetry", False, 1)
+    server.end()
+    follows.look()
+    clock.seconds = 62
+    assert follows.settled
+    server.run.end_time += timedelta(minutes=1)  # again, all of it between two looks
+    found = follows.look()
+    assert found is not None
+    assert (found.end, follows.settled) == (server.run.end_time, False)
 
 
 def test_the_newest_run_of_a_flow_is_followed_when_it_comes(

@@ -1,5 +1,6 @@
 """The panel of a run over time: its bars, the number at once, and the limit."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -112,6 +113,13 @@ def test_the_drawing_says_in_words_what_is_unusual(panel: Timeline) -> None:
     assert ">2 at once</text>" in drawn
     assert "1 have not begun" in drawn
     assert "processar: Running, 1.00 s to 10.00 s, ran 1×" in drawn
+
+
+def test_the_number_at_once_stands_above_the_bars(panel: Timeline) -> None:
+    drawn = panel.draw(run(task(0, 2), task(1, 3)))
+    [counts] = re.findall(r"<polyline points='([^']*)' class='series'", drawn)
+    lowest = max(float(point.split(",")[1]) for point in counts.split())
+    assert lowest < min(float(y) for y in re.findall(r"<rect [^>]*\by='([\d.]+)'", drawn))
 
 
 def test_many_task_runs_have_sixty_bars_and_are_all_counted(panel: Timeline) -> None:

@@ -1,17 +1,37 @@
 """Panels: what they say, and when they look."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from ipywidgets import widgets
 from markupsafe import Markup
 
 from helpers import inbox, wait
 from helpers.errors import LabError
 from helpers.exercises.progress import Standing
-from helpers.panels import Inbox, Progress, Stack, html, kernel
+from helpers.notebooks import drop_widgets
+from helpers.panels import (
+    Delta,
+    Inbox,
+    Kafka,
+    Progress,
+    Retry,
+    Run,
+    Runs,
+    Schedule,
+    Stack,
+    html,
+    kernel,
+)
 from helpers.panels import panel as panels
+from helpers.panels.control_room import ChosenRun
+from helpers.panels.following import Following
 from helpers.panels.panel import Panel
 from helpers.panels.stack import Server
 
@@ -105,7 +125,48 @@ def test_after_close_nothing_is_asked(counter: Counter) -> None:
     say(counter, "seen")
     assert counter._thread is not None
     assert not counter._thread.is_alive()
+    assert counter.refresh() == ""
     assert counter.looks == looks
+
+
+OPEN = widgets.widget._instances
+"""All widgets that are open."""
+
+SHOWN: dict[str, Callable[[], Panel[Any]]] = {
+    "Delta": lambda: Delta("s3://gold/tabela"),
+    "Inbox": Inbox,
+    "Kafka": lambda: Kafka("eventos"),
+    "Retry": Retry,
+    "Run": lambda: Run(uuid4()),
+    "Runs": lambda: Runs("experimento"),
+    "Schedule": Schedule,
+    "Stack": Stack,
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_closed_it_leaves_no_widget_behind(name: str) -> None:
+    before = set(OPEN)
+    panel = SHOWN[name]()
+    panel.widget()
+    assert len(OPEN) > len(before)
+    panel.close()
+    assert set(OPEN) == before
+    panel.close()
+
+
+def test_turned_from_run_to_run_the_control_room_keeps_as_many_widgets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Following, "look", lambda _: None)
+    chosen = ChosenRun()
+    chosen.widget()
+    chosen.follow(str(uuid4()))
+    before = len(OPEN)
+    for _ in range(20):
+        chosen.follow(str(uuid4()))
+    assert len(OPEN) == before
+    chosen.close()
 
 
 def test_while_a_cell_runs_no_page_can_be_heard(
@@ -167,6 +228,39 @@ def test_shown_on_paper_it_is_text_and_html(counter: Counter) -> None:
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
+def test_a_first_look_that_takes_long_is_told_of_and_nothing_is_left_of_it(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panels, "SLOW_SECONDS", 0.01)
+    counter.widget()
+    before, told = set(OPEN), threading.Event()
+    displays: list[dict[str, Any]] = []
+
+    def display(bundle: dict[str, Any], **_: bool) -> Any:
+        displays.append(bundle)
+        told.set()
+        return SimpleNamespace(update=display)
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr(counter, "look", lambda: 7 if told.wait(5) else 0)
+    bundle = counter._repr_mimebundle_()
+    assert bundle["text/plain"] == "7"
+    assert "<p class='lab-note'>7</p>" in bundle["text/html"]
+    [kind] = displays[0]
+    assert kind in bundle
+    assert displays[1:] == [{}]
+    assert set(OPEN) == before
+
+
+def test_of_a_panel_its_text_and_html_are_stored_and_nothing_of_the_wait() -> None:
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    paper = {"text/html": "<p>1</p>", "text/plain": "1"}
+    printed = {"output_type": "stream", "text": "olá"}
+    cell = {"outputs": [printed, {"data": {}}, {"data": {**widget, **paper}}, {"data": widget}]}
+    drop_widgets({"cells": [cell, {"source": "# Título"}]})
+    assert cell["outputs"] == [printed, {"data": paper}, {"data": widget}]
+
+
 def test_data_is_shown_as_text() -> None:
     drawn = html.table(SCRIPT, [SCRIPT], [[SCRIPT], [Markup("<b>ours</b>")]]) + html.note(SCRIPT)
     assert "<script" not in drawn
@@ -181,13 +275,23 @@ def message(number: int) -> inbox.Message:
 
 def test_the_inbox_shows_the_newest_ten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [message(number) for number in range(12)]
-    monkeypatch.setattr(inbox, "messages", lambda path: kept)
+    monkeypatch.setattr(inbox, "messages", lambda path, newest: kept[-newest:])
     panel = Inbox("/06")
     found = panel.look()
     assert [one.text.split()[1] for one in found] == [str(n) for n in range(11, 1, -1)]
     assert "<script" not in panel.draw(found)
     assert panel.text(found[:1]) == f"Inbox /06\n/06  alert 11 {SCRIPT}"
     assert "No message has come to /06 yet." in panel.draw([])
+
+
+def test_a_long_alert_is_cut_where_all_can_see_it() -> None:
+    panel = Inbox("/06")
+    long = replace(message(1), text="á" * 100_000)
+    for shown in (panel.draw([long]), panel.text([long])):
+        assert "á" * 1_000 + " … (100,000 characters in all)" in shown
+        assert len(shown) < 2_000
+    whole = replace(message(1), text="á" * 1_000)
+    assert panel.text([whole]).endswith("  " + "á" * 1_000)
 
 
 def test_progress_counts_learners_and_passed_tasks() -> None:
