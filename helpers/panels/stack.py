@@ -13,7 +13,9 @@ from helpers.errors import LabError
 from helpers.panels import html
 from helpers.panels.panel import Panel
 
-COLUMNS = ("service", "state", "memory", "address", "last line of its log")
+COLUMNS = ("service", "state", "memory", "address", "its log")
+LOG_LINES = 10
+"""So many of the last lines of a log are shown."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Server:
     address: str
     memory: float
     """MB, of its processes together; 0 when it does not run."""
-    line: str
-    """The last line of its log."""
+    log: tuple[str, ...] = ()
+    """The last lines of its log, the newest last."""
 
 
 class Stack(Panel[list[Server]]):
@@ -47,7 +49,7 @@ class Stack(Panel[list[Server]]):
         from helpers.stack import lifecycle
 
         return [
-            Server(one.name, one.state, one.url, _memory(one.pid), _last_line(one.name))
+            Server(one.name, one.state, one.url, _memory(one.pid), _last_lines(one.name))
             for one in lifecycle.status()
         ]
 
@@ -59,7 +61,7 @@ class Stack(Panel[list[Server]]):
                 one.state,
                 f"{one.memory:.0f} MB" if one.memory else "",
                 one.address,
-                one.line,
+                _log(one),
             )
             for one in found
         ]
@@ -129,10 +131,18 @@ def _memory(pid: int | None) -> float:
     return total / 1e6
 
 
-def _last_line(service: str) -> str:
+def _last_lines(service: str) -> tuple[str, ...]:
     from helpers.stack import lifecycle, supervisor
 
-    return lifecycle.tail(supervisor.log_file(service), 1)
+    return tuple(lifecycle.tail(supervisor.log_file(service), LOG_LINES).splitlines())
+
+
+def _log(server: Server) -> Markup:
+    """The last line; a click shows those before it."""
+    if len(server.log) < 2:
+        return Markup("{}").format("".join(server.log))
+    lines = Markup("<pre>{}</pre>").format("\n".join(server.log))
+    return html.folded(server.log[-1], lines, f"log of {server.name}")
 
 
 def _caption(found: list[Server]) -> str:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from markupsafe import Markup
@@ -14,6 +15,7 @@ from helpers.panels import Inbox, Progress, Stack, html, kernel
 from helpers.panels import panel as panels
 from helpers.panels.panel import Panel
 from helpers.panels.stack import Server
+from helpers.stack.lifecycle import Status
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -204,12 +206,31 @@ def test_progress_counts_learners_and_passed_tasks() -> None:
 
 def test_the_servers_are_counted_and_their_log_is_text() -> None:
     servers = [
-        Server("s3", "ready", "http://localhost:9000", 120.4, ""),
-        Server("kafka", "stopped", "localhost:9092", 0.0, SCRIPT),
+        Server("s3", "ready", "http://localhost:9000", 120.4),
+        Server("kafka", "stopped", "localhost:9092", 0.0, (SCRIPT,)),
     ]
     panel = Stack()
     drawn = panel.draw(servers)
     assert panel.text(servers) == "1 of 2 services ready\ns3  ready\nkafka  stopped"
     assert "120 MB" in drawn
     assert "0 MB" not in drawn.replace("120 MB", "")
+    assert "<script" not in drawn
+
+
+def test_the_last_lines_of_a_servers_log_unfold_below_the_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "s3.log"
+    log.write_text("".join(f"{number} {SCRIPT}\n" for number in range(20)))
+    monkeypatch.setattr("helpers.stack.supervisor.log_file", lambda name: log)
+    monkeypatch.setattr(
+        "helpers.stack.lifecycle.status", lambda: [Status("s3", "ready", True, "", None)]
+    )
+    panel = Stack()
+    [server] = panel.look()
+    assert [line.split()[0] for line in server.log] == [str(number) for number in range(10, 20)]
+    drawn = panel.draw([server])
+    summary, rest = drawn.split("</summary>")
+    assert summary.endswith("<summary>19 &lt;script&gt;alert(1)&lt;/script&gt;")
+    assert rest.count("\n") == 9
     assert "<script" not in drawn
