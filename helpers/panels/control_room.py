@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NARROW = "430px"
 """Sections stand side by side where each of them has at least this width."""
 
-STATES = {"ready": "completed", "starting": "waiting", "restarting": "waiting"}
+STATES = {"ready": "completed", "starting": "waiting", "restarting": "waiting", "paused": "waiting"}
 """How a service is, and the class that gives it its colour; all others are `failed`."""
 
 
