@@ -1,7 +1,9 @@
 """Panels: what they say, and when they look."""
 
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from helpers.panels import Inbox, Progress, Stack, html, kernel
 from helpers.panels import panel as panels
 from helpers.panels.panel import Panel
 from helpers.panels.stack import Server
+from helpers.stack import supervisor
 from helpers.stack.lifecycle import Status
 
 SCRIPT = "<script>alert(1)</script>"
@@ -234,3 +237,73 @@ def test_the_last_lines_of_a_servers_log_unfold_below_the_last(
     assert summary.endswith("<summary>19 &lt;script&gt;alert(1)&lt;/script&gt;")
     assert rest.count("\n") == 9
     assert "<script" not in drawn
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The panel of servers of which none runs."""
+    monkeypatch.setattr("helpers.stack.lifecycle.status", lambda: [])
+    made = Stack()
+    yield made
+    made.close()
+
+
+def test_a_start_leaves_the_kernel_free_and_says_how_it_goes(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came, go_on = threading.Event(), threading.Event()
+
+    def up(names: list[str], report: Callable[[str, str], None], **_: object) -> None:
+        report(names[0], "starting")
+        came.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr("helpers.stack.lifecycle.up", up)
+    [row] = stack.controls()
+    which, *buttons = row.children
+    which.value = "s3"
+    before = threading.active_count()
+    buttons[0].click()
+    assert came.wait(5)
+    assert not go_on.is_set()
+    assert stack.said == "s3: starting …"
+    assert all(one.disabled for one in buttons)
+    go_on.set()
+    wait.until(lambda: threading.active_count() == before, "the end of the start", 5)
+    assert stack.said == "s3: start done"
+    assert not any(one.disabled for one in buttons)
+    assert "s3: start done" in stack.drawn
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (LabError("s3 cannot start.", "./lab doctor"), "s3 cannot start.\n./lab doctor"),
+        (OSError("no room"), "OSError: no room"),
+    ],
+)
+def test_a_start_that_fails_gives_the_buttons_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def up(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("helpers.stack.lifecycle.up", up)
+    [row] = stack.controls()
+    stack.do("start", "s3").join(5)
+    assert stack.said == said
+    assert not any(one.disabled for one in row.children)
+
+
+@pytest.mark.parametrize("what", ["pause", "resume"])
+def test_a_process_that_is_gone_is_said(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(10)
+    known = {"s3": supervisor.Process("RUNNING", ended.pid, 0, 0)}
+    monkeypatch.setattr("helpers.stack.supervisor.processes", lambda: known)
+    stack.do(what, "s3").join(5)
+    assert stack.said == "s3 does not run.\n./lab up s3"
+    stack.do(what, "inbox").join(5)
+    assert stack.said == "inbox does not run.\n./lab up inbox"
