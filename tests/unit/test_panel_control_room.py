@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -283,6 +283,58 @@ def test_plans_are_found_in_four_questions(answers: dict[str, Any]) -> None:
     assert "late: no worker?" in drawn
     assert "There are more deployments." in drawn
     assert panel.text(found) == "Plans\ndeployments  20 active\nautomations  1 off"
+
+
+def planned(often: int, *seldom: str) -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
+    """What the server answers that has so many runs of each of d0, d1 …, and then one of others."""
+    runs = [(f"d{n}", 1) for n in range(often) for _ in range(plans.PLANNED)]
+    runs += [(one, 2) for one in seldom]
+
+    def answer(question: dict[str, Any]) -> list[dict[str, Any]]:
+        assert question["limit"] == plans.PLANNED
+        wanted = question["flow_runs"]["deployment_id"]["any_"]
+        found = [
+            {
+                "deployment_id": one,
+                "expected_start_time": f"2030-01-0{day}T06:00:00Z",
+                "state_name": "Scheduled",
+            }
+            for one, day in runs
+            if one in wanted
+        ]
+        return found[: plans.PLANNED]
+
+    return answer
+
+
+def test_a_run_every_minute_hides_no_other_deployments_next_run(answers: dict[str, Any]) -> None:
+    made = {"flow_id": "f1", "paused": False, "schedules": []}
+    names = ("d0", "d1", "seldom", "never")
+    answers["deployments/filter"] = [{"id": one, "name": one, **made} for one in names]
+    answers["automations/filter"] = []
+    answers["flows/filter"] = []
+    answers["flow_runs/filter"] = planned(2, "seldom", "of a deployment that is not listed")
+    panel = Plans()
+    found = {one.name: one for one in panel.look().deployments}
+    days = [one.next.day if (one := found[name]).next else None for name in names]
+    assert days == [1, 1, 2, None]
+    assert all(one.known for one in found.values())
+    assert [what for what, _ in answers["asked"]].count("flow_runs/filter") == 3
+
+
+def test_a_next_run_that_was_not_found_in_a_few_pages_is_said(answers: dict[str, Any]) -> None:
+    made = {"flow_id": "f1", "paused": False, "schedules": []}
+    answers["deployments/filter"] = [
+        {"id": f"d{n}", "name": f"d{n}", **made} for n in range(plans.PAGES + 1)
+    ]
+    answers["automations/filter"] = []
+    answers["flows/filter"] = []
+    answers["flow_runs/filter"] = planned(plans.PAGES + 1)
+    panel = Plans()
+    found = panel.look()
+    assert [one.known for one in found.deployments] == [True] * plans.PAGES + [False]
+    assert panel.draw(found).count("<td>not known</td>") == 1
+    assert [what for what, _ in answers["asked"]].count("flow_runs/filter") == plans.PAGES
 
 
 def test_plans_are_text_and_none_is_said() -> None:
