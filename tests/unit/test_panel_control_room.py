@@ -11,13 +11,16 @@ from typing import Any, ClassVar
 import pytest
 from markupsafe import Markup
 
+from helpers import wait
 from helpers.errors import LabError
 from helpers.panels import asking, control_room, flow_runs, html, log, plans
 from helpers.panels.control_room import ChosenRun, ControlRoom
 from helpers.panels.flow_runs import FlowNames, Ran, RecentRuns, RunningFlows, Seen
+from helpers.panels.folded import Folded
 from helpers.panels.log import Line, Lines, Log
 from helpers.panels.panel import Panel
 from helpers.panels.plans import Automation, Deployment, Planned, Plans
+from helpers.panels.run import Run
 from helpers.stack.lifecycle import Status
 
 SCRIPT = "<script>alert(1)</script>"
@@ -444,8 +447,53 @@ def test_closed_it_closes_its_sections(room: ControlRoom) -> None:
     assert Stand.made[-1].closed
 
 
+def test_a_folded_section_is_made_when_it_is_opened_and_closed_when_it_is_folded() -> None:
+    made: list[Stand] = []
+
+    def make() -> Stand:
+        made.append(Stand("1"))
+        return made[-1]
+
+    panel = Folded(SCRIPT, make)
+    box = panel.widget()
+    panel._told(panel.view, {"kind": "seen"}, [])
+    assert made == []
+    assert panel._thread is None
+    assert "aria-expanded='false'" in panel.drawn
+    assert "<script" not in panel.drawn
+    panel.press("fold")
+    assert "aria-expanded='true'" in panel.drawn
+    assert box.children[1:] == (made[0].widget(),)
+    assert made[0].drawn == ""  # a page that shows it makes it look
+    panel.press("fold")
+    assert len(box.children) == 1
+    wait.until(lambda: made[0].closed, "the end of what was folded away", 5)
+    panel.press("fold")
+    panel.close()
+    assert [one.closed for one in made] == [True, True]
+
+
+def test_folded_sections_ask_nothing_and_the_timeline_follows_the_chosen_run(
+    room: ControlRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_room, "Timeline", Stand)
+    room._repr_mimebundle_()
+    assert all(one.inner is None for one in room.folded)
+    timelines = len(Stand.made)
+    room.timeline.press("fold")
+    assert [one.id for one in Stand.made[timelines:]] == ["id-2"]
+    room.choose("id-1")
+    inner = room.timeline.inner
+    assert isinstance(inner, ChosenRun)
+    assert inner.id == "id-1"
+    assert "tasks of id-1" in inner.drawn
+    room.timeline.press("fold")
+    room.choose("id-2")
+    assert room.timeline.inner is None
+
+
 def test_without_a_run_the_graph_says_so() -> None:
-    panel = ChosenRun()
+    panel = ChosenRun(Run)
     panel.press("box:1")
     assert panel.refresh() == "No run has been chosen."
     panel.close()
