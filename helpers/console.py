@@ -14,7 +14,13 @@ from helpers.stack import SERVICES
 from helpers.stack.lifecycle import Report, Status
 
 console = Console(highlight=False)
-COLOURS = {"ready": "green", "stopped": "dim", "failed": "red bold", "starting": "yellow"}
+COLOURS = {
+    "ready": "green",
+    "stopped": "dim",
+    "failed": "red bold",
+    "starting": "yellow",
+    "paused": "yellow",
+}
 
 
 @contextmanager

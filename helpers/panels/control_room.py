@@ -1,11 +1,13 @@
 """The control room: what the lab's servers are at, on one page.
 
 Its sections answer the questions that the Prefect dashboard answers, in the order in which one
-asks them. Each section is a panel of its own, so only those that can be seen are looked at.
+asks them. Each section is a panel of its own, so only those that can be seen are looked at; the
+others of this folder that need no argument are folded away below.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,11 +17,17 @@ from markupsafe import Markup
 
 from helpers.panels import html
 from helpers.panels.flow_runs import RecentRuns, RunningFlows
+from helpers.panels.folded import Folded
 from helpers.panels.inbox import Inbox
+from helpers.panels.kafka import Kafka
+from helpers.panels.lineage import Lineage
 from helpers.panels.log import Log
 from helpers.panels.panel import Panel
 from helpers.panels.plans import Plans
-from helpers.panels.run import Run, Shown
+from helpers.panels.run import Run
+from helpers.panels.stack import Stack
+from helpers.panels.storage import Storage
+from helpers.panels.timeline import Timeline
 
 if TYPE_CHECKING:
     from helpers.stack.lifecycle import Status
@@ -27,28 +35,34 @@ if TYPE_CHECKING:
 NARROW = "430px"
 """Sections stand side by side where each of them has at least this width."""
 
-STATES = {"ready": "completed", "starting": "waiting", "restarting": "waiting"}
+STATES = {"ready": "completed", "starting": "waiting", "restarting": "waiting", "paused": "waiting"}
 """How a service is, and the class that gives it its colour; all others are `failed`."""
 
 
-class ChosenRun(Panel[Shown | None]):
-    """The task graph of one run after the other."""
+class ChosenRun(Panel[Any]):
+    """A panel of one run after the other.
 
-    def __init__(self) -> None:
+    Args:
+        make: makes the panel of a run, such as `Run`.
+        run: the id of the run that is shown at first; none by default.
+    """
+
+    def __init__(self, make: Callable[[str], Panel[Any]], run: str = "") -> None:
         super().__init__()
-        self.id = ""
+        self.id = run
         """The run that is shown; none at first."""
-        self._inner: Run | None = None
+        self._make = make
+        self._inner = make(run) if run else None
 
     def follow(self, run: str) -> None:
         """Show another run."""
         with self._looking:
             if self._inner:
                 self._inner.close()
-            self.id, self._inner = run, Run(run)
+            self.id, self._inner = run, self._make(run)
         self.refresh()
 
-    def look(self) -> Shown | None:
+    def look(self) -> Any:
         """The chosen run."""
         if self._inner is None:
             return None
@@ -56,16 +70,16 @@ class ChosenRun(Panel[Shown | None]):
         self.every = self._inner.every
         return found
 
-    def draw(self, found: Shown | None) -> Markup:
-        """The chosen run's graph."""
+    def draw(self, found: Any) -> Markup:
+        """The chosen run."""
         return self._inner.draw(found) if self._inner and found else html.note(self.text(found))
 
-    def text(self, found: Shown | None) -> str:
+    def text(self, found: Any) -> str:
         """The chosen run in words."""
         return self._inner.text(found) if self._inner and found else "No run has been chosen."
 
     def press(self, value: str) -> None:
-        """A button in the graph."""
+        """A button in what is shown of it."""
         if self._inner:
             self._inner.press(value)
         self.refresh()
@@ -81,6 +95,7 @@ class ControlRoom(Panel[list["Status"]]):
     """All of it on one page: what runs, ran and will run, tasks, logs, alerts, and the servers.
 
     Press the name of a run to see its tasks and its log; until then they are the newest run's.
+    Below are the timeline of that run, servers, Kafka, storage and lineage, folded.
 
     Args:
         run: the id of a flow run whose tasks and log are shown at first, in place of the newest's.
@@ -94,7 +109,7 @@ class ControlRoom(Panel[list["Status"]]):
         self._first = str(run)
         self.newest = Checkbox(value=not run, description="follow the newest run", indent=False)
         """Whether tasks and log are always those of the newest run."""
-        self.run, self.log = ChosenRun(), Log()
+        self.run, self.log = ChosenRun(lambda one: Run(one)), Log()
         history = RecentRuns(self.choose, self._began)
         self.columns: list[dict[str, Panel[Any]]] = [
             {
@@ -107,6 +122,18 @@ class ControlRoom(Panel[list["Status"]]):
             {"Logs detalhados: what did it say?": self.log},
         ]
         """The sections by their headings; where the page has room, two columns side by side."""
+        self.timeline = Folded(
+            "Linha do tempo: when did each task run?",
+            lambda: ChosenRun(lambda one: Timeline(one), self.run.id),
+        )
+        self.folded = [
+            self.timeline,
+            Folded("Servidores: which are up? Stop and start them", Stack),
+            Folded("Kafka: which messages, and who has read them?", Kafka),
+            Folded("Storage: what lies there?", Storage),
+            Folded("Lineage: how many rows in each layer?", Lineage),
+        ]
+        """What is below the sections; each is made, and asks its service, once it is opened."""
 
     @property
     def sections(self) -> dict[str, Panel[Any]]:
@@ -151,7 +178,9 @@ class ControlRoom(Panel[list["Status"]]):
             if self._first:
                 self._turn_to(self._first)
             columns = [self._column(one) for one in self.columns]
-            box.children = [*box.children, Box(columns, layout=Layout(flex_flow="row wrap"))]
+            folded = [one.widget() for one in self.folded]
+            below = Box(columns, layout=Layout(flex_flow="row wrap"))
+            box.children = [*box.children, below, *folded]
         return box
 
     @property
@@ -166,7 +195,7 @@ class ControlRoom(Panel[list["Status"]]):
     def close(self) -> None:
         """Take it off the page; nothing is asked of a service any more."""
         super().close()
-        for panel in self.sections.values():
+        for panel in (*self.sections.values(), *self.folded):
             panel.close()
 
     def _began(self, run: str) -> None:
@@ -177,6 +206,8 @@ class ControlRoom(Panel[list["Status"]]):
     def _turn_to(self, run: str) -> None:
         self.run.follow(run)
         self.log.follow(run)
+        if isinstance(self.timeline.inner, ChosenRun):
+            self.timeline.inner.follow(run)
 
     def _column(self, sections: dict[str, Panel[Any]]) -> VBox:
         parts: list[Widget] = []

@@ -12,6 +12,7 @@ from helpers import storage
 from helpers.delta_log import Log, count, size
 from helpers.panels import html, listing, svg
 from helpers.panels.panel import Panel
+from helpers.panels.records import Counter
 
 MOST_OBJECTS = 1_000
 """So many raw objects are counted; a feed may have left millions."""
@@ -34,11 +35,13 @@ class Layer:
     size: int = 0
     """Their bytes."""
     rows: int | None = None
-    """Rows of the table; None where nobody has counted, as in raw."""
+    """Rows of the table, or records of the raw objects; None where they cannot be counted."""
     written: datetime | None = None
     """When it was last written; None when there is nothing yet."""
     cut: bool = False
     """Whether there are more raw objects than were counted."""
+    least: bool = False
+    """Whether raw holds more records than `rows`, in objects that were not read."""
 
     @property
     def there(self) -> bool:
@@ -61,7 +64,8 @@ class Way:
 class Lineage(Panel[Way]):
     """Raw → bronze → silver → gold: rows, what is lost between, and how fresh each layer is.
 
-    Rows are those of Delta's log; raw is counted in objects and bytes. No record is read.
+    Rows are those of Delta's log. Of raw the records of JSON lines and CSV are counted, of the
+    first 100 objects and 20 MB; when there are more, it says "more than".
 
     Args:
         raw: where raw objects lie; "" where records come another way, as from Kafka.
@@ -96,13 +100,14 @@ class Lineage(Panel[Way]):
         }
         self.raw = (medallion.RAW if raw is None else raw).replace("s3a://", "s3://", 1)
         self._s3 = storage.client(timeout=3, attempts=1)
+        self._records = Counter(self._s3, storage.split(self.raw)[0]) if self.raw else None
         self._logs = {name: Log(path, self._s3) for name, path in tables.items()}
 
     def look(self) -> Way:
         """Each table's log, where it has changed, and the raw objects."""
         with listing.sparing(self), storage.answering():
             tables = {name: _table(name, log) for name, log in self._logs.items()}
-            raw = [self._raw()] if self.raw else []
+            raw = [self._raw(self._records)] if self._records else []
         rejects = tables.pop("rejects")
         return Way((*raw, *tables.values()), rejects)
 
@@ -130,14 +135,17 @@ class Lineage(Panel[Way]):
         super().close()
         self._s3.close()
 
-    def _raw(self) -> Layer:
+    def _raw(self, records: Counter) -> Layer:
         found = listing.objects(self._s3, self.raw, MOST_OBJECTS + 1)
         counted = found[:MOST_OBJECTS]
+        held = records.count(found)
         return Layer(
             "raw",
             self.raw,
             files=len(counted),
             size=sum(one.size for one in counted),
+            rows=held.rows,
+            least=held.least,
             written=max((one.written for one in counted), default=None),
             cut=len(found) > len(counted),
         )
@@ -154,11 +162,14 @@ def _table(name: str, log: Log) -> Layer:
 def losses(above: Layer, below: Layer, rejects: Layer) -> list[str]:
     """What becomes of the records between two layers, in a few words each.
 
+    Bronze keeps what came, also what has left raw since, and what came twice.
     Between bronze and silver each record is accounted for: it is valid, or put aside with a
     reason, or there is another like it. Gold sums up, and so has fewer rows by design.
     """
-    if above.rows is None or below.rows is None:
+    if above.rows is None or below.rows is None or above.least:
         return []
+    if above.name == "raw":
+        return [_arrived(above.rows - below.rows)]
     if below.name != "silver":
         return [f"{count(above.rows, 'row')} summed up in {below.rows:,}"]
     rejected = rejects.rows or 0
@@ -169,6 +180,12 @@ def losses(above: Layer, below: Layer, rejects: Layer) -> list[str]:
     elif rest < 0:
         parts.append(f"{-rest:,} not from {above.name} as it is now")
     return parts or ["nothing lost"]
+
+
+def _arrived(missing: int) -> str:
+    if missing > 0:
+        return f"{missing:,} not in bronze"
+    return f"{-missing:,} not from raw as it is now" if missing else "nothing lost"
 
 
 def freshness(layer: Layer, before: Layer | None, now: datetime) -> str:
@@ -205,7 +222,14 @@ def holds(layer: Layer) -> str:
         files = f"more than {files}"
     if not layer.there:
         return "nothing yet"
-    return files if layer.name == "raw" else f"{count(layer.rows, 'row')} in {files}"
+    return f"{_rows(layer)} in {files}" if _rows(layer) else files
+
+
+def _rows(layer: Layer) -> str:
+    """The number of rows in words; empty for raw objects whose records cannot be counted."""
+    if layer.name == "raw" and layer.rows is None:
+        return ""
+    return f"{'more than ' if layer.least else ''}{count(layer.rows, 'row')}"
 
 
 def _counted(layer: Layer) -> str:
@@ -266,8 +290,8 @@ def _box(x: float, y: float, layer: Layer, more: Sequence[tuple[str, str]]) -> l
     what = "object" if layer.name == "raw" else "file"
     amount = f"{'over ' if layer.cut else ''}{count(layer.files, what)}, {size(layer.size)}"
     lines = [(layer.name, "title")]
-    if layer.there and layer.name != "raw":
-        lines.append((count(layer.rows, "row"), ""))
+    if layer.there and _rows(layer):
+        lines.append((_rows(layer), ""))
     lines += [(amount, "quiet"), *more] if layer.there else [("nothing yet", "quiet")]
     tall = TALL if more else REJECTS
     return [

@@ -17,7 +17,9 @@ from helpers.panels.panel import Panel
 from helpers.schedules import in_words
 
 PLANNED = 100
-"""So many planned runs are looked at, next first; the server plans many for each schedule."""
+"""So many planned runs are read at once, next first; the server plans many for each schedule."""
+PAGES = 5
+"""So often at most; each time for those deployments whose next run was not among the ones before."""
 DEPLOYMENTS, AUTOMATIONS = 20, 10
 """So many of each are listed."""
 DEPLOYMENT_COLUMNS = ("flow", "deployment", "schedule", "next run", "state")
@@ -35,9 +37,11 @@ class Deployment:
     """Those that are active, as they were written."""
     paused: bool
     next: datetime | None = None
-    """Its next run; None if none is planned, as far as was looked."""
+    """Its next run; None if none is planned, or it is not known."""
     late: bool = False
     """Whether the worker should have begun it by now."""
+    known: bool = True
+    """Whether its next run was looked for far enough."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,37 @@ def first_runs(runs: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]
     return found
 
 
+def next_runs(deployments: Iterable[str]) -> tuple[dict[str, Mapping[str, Any]], set[str]]:
+    """The next run of each deployment that has one, and those of whom it is not known.
+
+    One with a run each minute, or with many late ones, would fill every page. So the pages after
+    the first are only of the deployments that were on none before.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    left = set(deployments)
+    for _ in range(PAGES):
+        if not left:
+            break
+        runs = _planned(left)
+        found |= first_runs(runs)
+        left -= found.keys()
+        if len(runs) < PLANNED:
+            left = set()  # there are no more: these have no run to come
+    return found, left
+
+
+def _planned(deployments: Iterable[str]) -> list[Mapping[str, Any]]:
+    """Planned runs of some deployments, next first; those that wait to be retried have begun."""
+    state = {"type": {"any_": ["SCHEDULED"]}, "name": {"any_": ["Scheduled", "Late"]}}
+    runs: list[Mapping[str, Any]] = asking.prefect(
+        "flow_runs/filter",
+        flow_runs={"state": state, "deployment_id": {"any_": sorted(deployments)}},
+        sort="NEXT_SCHEDULED_START_TIME_ASC",
+        limit=PLANNED,
+    )
+    return runs
+
+
 class Plans(Panel[Planned]):
     """The deployments with their schedules and next runs, and the automations."""
 
@@ -99,18 +134,18 @@ class Plans(Panel[Planned]):
         self._flows = FlowNames()
 
     def look(self) -> Planned:
-        """Deployments, planned runs and automations, each in one question."""
+        """Deployments and automations in one question each, planned runs in a few."""
         found = asking.prefect("deployments/filter", sort="NAME_ASC", limit=DEPLOYMENTS + 1)
         automations = asking.prefect("automations/filter", sort="NAME_ASC", limit=AUTOMATIONS + 1)
-        scheduled = {"state": {"type": {"any_": ["SCHEDULED"]}}}
-        order = "NEXT_SCHEDULED_START_TIME_ASC"
-        runs = asking.prefect("flow_runs/filter", flow_runs=scheduled, sort=order, limit=PLANNED)
-        next_runs = first_runs(runs) if found else {}
-        names = self._flows.of(one["flow_id"] for one in found)
+        shown = found[:DEPLOYMENTS]
+        runs, unknown = next_runs(one["id"] for one in shown)
+        names = self._flows.of(one["flow_id"] for one in shown)
         return Planned(
             tuple(
-                deployment(one, names[one["flow_id"]], next_runs.get(one["id"]))
-                for one in found[:DEPLOYMENTS]
+                deployment(
+                    one, names[one["flow_id"]], runs.get(one["id"]), one["id"] not in unknown
+                )
+                for one in shown
             ),
             tuple(automation(one) for one in automations[:AUTOMATIONS]),
             len(found) > DEPLOYMENTS,
@@ -138,7 +173,7 @@ class Plans(Panel[Planned]):
                 one.flow,
                 html.link(one.name, orchestration.page_url(f"deployments/deployment/{one.id}")),
                 ", ".join(one.schedules) or "none",
-                clock(one.next),
+                clock(one.next) if one.known else "not known",
                 _state(one),
             )
             for one in ordered
@@ -162,8 +197,10 @@ class Plans(Panel[Planned]):
         return html.table("Automations", AUTOMATION_COLUMNS, rows) + more
 
 
-def deployment(answer: Mapping[str, Any], flow: str, run: Mapping[str, Any] | None) -> Deployment:
-    """A deployment as Prefect's API tells of it, with its next run."""
+def deployment(
+    answer: Mapping[str, Any], flow: str, run: Mapping[str, Any] | None, known: bool = True
+) -> Deployment:
+    """A deployment as Prefect's API tells of it, with its next run if it is known."""
     return Deployment(
         answer["id"],
         answer["name"],
@@ -172,6 +209,7 @@ def deployment(answer: Mapping[str, Any], flow: str, run: Mapping[str, Any] | No
         answer["paused"],
         moment(run["expected_start_time"]) if run else None,
         bool(run and run["state_name"] == "Late"),
+        known,
     )
 
 

@@ -29,6 +29,8 @@ MONTHS = 2
 """How many months the calendar shows."""
 PLANS = 10
 """How many schedules of a deployment are shown."""
+MINUTE = 60.0
+"""Seconds after which other runs than before may be the next."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ class Schedule(Panel[Outlook]):
             of its first schedule.
         deployment: in place of a line, the schedules of this deployment.
         now: from when on to look, such as "2026-03-27", in `zone` unless it has one of its own; by
-            default this moment. An interval that does not say from when it counts, counts from here.
+            default this moment, which goes on. An interval that does not say from when it counts,
+            counts from here, or from the moment at which it was typed.
     """
 
     every = 10.0
@@ -158,6 +161,9 @@ class Schedule(Panel[Outlook]):
         self.day: date | None = None
         """From which day on to look, if it was chosen on the page."""
         self._kept: tuple[object, Outlook] | None = None
+        self._typed = _minute()
+        if not deployment:
+            self.every = MINUTE
 
     def look(self) -> Outlook:
         """The runs to come; of a deployment, with the schedules that it has at this moment."""
@@ -171,7 +177,8 @@ class Schedule(Panel[Outlook]):
 
     def _of_line(self) -> Outlook:
         zone = time_zone(self.zone or "UTC")
-        schedule = schedules.parse(self.line, str(zone), self._now(zone))
+        anchor = self._now(zone) if self.now else self._typed
+        schedule = schedules.parse(self.line, str(zone), anchor)
         found = outlook([(self.line, schedule)], zone, self._start(zone))
         return replace(found, fields=tuple(schedules.fields(self.line)))
 
@@ -202,7 +209,7 @@ class Schedule(Panel[Outlook]):
 
     def _now(self, zone: ZoneInfo) -> datetime:
         if not self.now:
-            return datetime.now(UTC).replace(second=0, microsecond=0)
+            return _minute()
         try:
             moment = datetime.fromisoformat(self.now)
         except ValueError:
@@ -262,14 +269,31 @@ class Schedule(Panel[Outlook]):
         """Change `line`, `zone` or `day`, and look again."""
         for name, value in changed.items():
             setattr(self, name, value)
+        if "line" in changed:
+            self._typed = _minute()
         self.refresh()
 
+    # From a given moment on, a line always means the same: then no thread looks.
+
+    @property
+    def _changes(self) -> bool:
+        return bool(self.deployment) or not (self.now or self.day)
+
+    @property
+    def watched(self) -> bool:
+        """Whether a page shows it while what it shows changes by itself."""
+        return self._changes and super().watched
+
     def _watch(self) -> None:
-        # What a line means does not change by itself; the schedules of a deployment do.
-        if self.deployment:
+        if self._changes:
             super()._watch()
         elif not self.drawn:
             self.refresh()
+
+
+def _minute() -> datetime:
+    """The minute that it is."""
+    return datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 # ---- how it is drawn -----------------------------------------------------------------------

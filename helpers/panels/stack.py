@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 
 import psutil
 from ipywidgets import Button, Dropdown, HBox, Layout, Widget
@@ -13,7 +15,9 @@ from helpers.errors import LabError
 from helpers.panels import html
 from helpers.panels.panel import Panel
 
-COLUMNS = ("service", "state", "memory", "address", "last line of its log")
+COLUMNS = ("service", "state", "memory", "address", "its log")
+LOG_LINES = 10
+"""So many of the last lines of a log are shown."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,8 @@ class Server:
     address: str
     memory: float
     """MB, of its processes together; 0 when it does not run."""
-    line: str
-    """The last line of its log."""
+    log: tuple[str, ...] = ()
+    """The last lines of its log, the newest last."""
 
 
 class Stack(Panel[list[Server]]):
@@ -40,16 +44,19 @@ class Stack(Panel[list[Server]]):
     def __init__(self) -> None:
         super().__init__()
         self.said = ""
-        """What the last button did, or why it could not."""
+        """What the last button does or did, or why it could not."""
+        self._buttons: list[Button] = []
+        self._found: list[Server] = []
 
     def look(self) -> list[Server]:
         """Each service, asked in its own protocol."""
         from helpers.stack import lifecycle
 
-        return [
-            Server(one.name, one.state, one.url, _memory(one.pid), _last_line(one.name))
+        self._found = [
+            Server(one.name, one.state, one.url, _memory(one.pid), _last_lines(one.name))
             for one in lifecycle.status()
         ]
+        return self._found
 
     def draw(self, found: list[Server]) -> Markup:
         """A row a service."""
@@ -59,7 +66,7 @@ class Stack(Panel[list[Server]]):
                 one.state,
                 f"{one.memory:.0f} MB" if one.memory else "",
                 one.address,
-                one.line,
+                _log(one),
             )
             for one in found
         ]
@@ -77,62 +84,101 @@ class Stack(Panel[list[Server]]):
         # Without Jupyter there would be no page to press the next button on.
         names = [name for name in SERVICES if name != "jupyter"]
         which = Dropdown(options=names, description="service")
-        buttons = []
         for what in ("start", "stop", "pause", "resume"):
             button = Button(description=what)
             button.on_click(lambda pressed: self.do(pressed.description, which.value))
-            buttons.append(button)
-        return [HBox([which, *buttons], layout=Layout(flex_flow="row wrap"))]
+            self._buttons.append(button)
+        return [HBox([which, *self._buttons], layout=Layout(flex_flow="row wrap"))]
 
-    def do(self, what: str, service: str) -> None:
-        """Start, stop, pause or resume a service; `said` tells how it went."""
-        from helpers.stack import lifecycle
-
+    def do(self, what: str, service: str) -> Thread:
+        """Start, stop, pause or resume a service in a thread; `said` tells how it goes."""
         self.said = f"{service}: {what} …"
+        self._turn(off=True)
+        thread = Thread(target=self._do, args=[what, service], name="stack panel", daemon=True)
+        thread.start()
+        return thread
+
+    def _do(self, what: str, service: str) -> None:
         self.refresh()
         try:
-            if what == "start":
-                lifecycle.up([service], restart_changed=False)
-            elif what == "stop":
-                lifecycle.down([service])
-            else:
-                _signal(service, what)
+            change(what, service, lambda name, state: self._tell(f"{name}: {state} …"))
             self.said = f"{service}: {what} done"
         except LabError as error:
             self.said = str(error)
+        except Exception as error:  # whatever else; the buttons come back
+            self.said = f"{type(error).__name__}: {error}"
+        finally:
+            self._turn(off=False)
         self.refresh()
+
+    def _tell(self, said: str) -> None:
+        """Say at once how it goes, without asking the services."""
+        self.said = said
+        if self._found:
+            self._show(self.draw(self._found))
+
+    def _turn(self, off: bool) -> None:
+        for button in self._buttons:
+            button.disabled = off
+
+
+def change(what: str, service: str, report: Callable[[str, str], None]) -> None:
+    """Start, stop, pause or resume a service; a start takes up to minutes.
+
+    Raises:
+        LabError: it cannot be done.
+    """
+    from helpers.stack import lifecycle
+
+    if what == "start":
+        lifecycle.up([service], report, restart_changed=False)
+    elif what == "stop":
+        lifecycle.down([service], report)
+    else:
+        _signal(service, what)
 
 
 def _signal(service: str, what: str) -> None:
-    from helpers.stack import supervisor
+    """Pause a service's processes, or let them go on.
+
+    Raises:
+        LabError: it has none.
+    """
+    from helpers.stack import pausing, supervisor
 
     process = supervisor.processes().get(service)
-    if process is None or not process.pid:
-        raise LabError(f"{service} does not run.", f"./lab up {service}")
-    for one in _tree(process.pid):
-        with suppress(psutil.NoSuchProcess):
-            one.suspend() if what == "pause" else one.resume()
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    top = psutil.Process(pid)
-    return [top, *top.children(recursive=True)]
+    try:
+        if process is None or not process.pid:
+            raise psutil.NoSuchProcess(0)
+        (pausing.pause if what == "pause" else pausing.resume)(process.pid)
+    except psutil.NoSuchProcess:
+        raise LabError(f"{service} does not run.", f"./lab up {service}") from None
 
 
 def _memory(pid: int | None) -> float:
     """Resident memory in MB; pages that processes share are counted in each."""
+    from helpers.stack.pausing import tree
+
     total = 0
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        for one in _tree(pid) if pid else []:
+        for one in tree(pid) if pid else []:
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 total += one.memory_info().rss
     return total / 1e6
 
 
-def _last_line(service: str) -> str:
+def _last_lines(service: str) -> tuple[str, ...]:
     from helpers.stack import lifecycle, supervisor
 
-    return lifecycle.tail(supervisor.log_file(service), 1)
+    return tuple(lifecycle.tail(supervisor.log_file(service), LOG_LINES).splitlines())
+
+
+def _log(server: Server) -> Markup:
+    """The last line; a click shows those before it."""
+    if len(server.log) < 2:
+        return Markup("{}").format("".join(server.log))
+    lines = Markup("<pre>{}</pre>").format("\n".join(server.log))
+    return html.folded(server.log[-1], lines, f"log of {server.name}")
 
 
 def _caption(found: list[Server]) -> str:

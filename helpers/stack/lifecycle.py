@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from helpers import disk
 from helpers.config import settings
 from helpers.errors import LabError
-from helpers.stack import SERVICES, choose, jars, leftovers, supervisor
+from helpers.stack import SERVICES, choose, jars, leftovers, pausing, supervisor
 from helpers.stack.ports import refuse_busy
 from helpers.stack.service import NotReady, Service, run_folder
 
@@ -43,8 +43,8 @@ class Status:
 
     name: str
     state: str
-    """ready, starting, restarting, unresponsive, stopping, stopped, failed, or outside (which
-    is not ours, and not ready)."""
+    """ready, starting, restarting, paused, unresponsive, stopping, stopped, failed, or outside
+    (which is not ours, and not ready)."""
     ready: bool
     url: str
     pid: int | None
@@ -197,6 +197,8 @@ def _start_one(service: Service, report: Report, give_up: threading.Event) -> No
         report(service.name, "starting")
         service.prepare()
         supervisor.start(service.name)
+    elif pausing.wake(process.pid):
+        report(service.name, "going on")
     began = time.monotonic()
     pids = {process.pid} - {0}
     while True:
@@ -325,6 +327,7 @@ def _stop(services: list[Service], report: Report) -> None:
     for name in stopping:
         report(name, f"stopping {stopping[name].stop_note}".rstrip())
         supervisor.stop(name)
+        pausing.wake(before[name].pid)  # to hear that it shall stop
     deadline = time.monotonic() + max((s.stop_seconds for s in services), default=0) + 15
     while stopping:
         now = supervisor.processes()
@@ -377,6 +380,8 @@ def _status(service: Service, process: supervisor.Process) -> Status:
     if not outside and process.state not in ("STARTING", "RUNNING"):
         state = STATES.get(process.state, "stopped")
         return Status(service.name, state, False, service.url, pid)
+    if not outside and pausing.is_paused(process.pid):
+        return Status(service.name, "paused", False, service.url, pid, "its process was paused")
     try:
         service.check(process.started)
     except NotReady as problem:

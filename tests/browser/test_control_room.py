@@ -123,11 +123,43 @@ def test_it_fits_the_page_also_dark(room: Open) -> None:
     page = room("dark")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     views = page.locator(".lab-panel")
-    expect(views).to_have_count(7)
+    expect(views).to_have_count(7 + len(FOLDED))
     for width in (1280, 800):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(FITS, arg=width)
         page.screenshot(path=SCREENSHOTS / f"control_room_dark_{width}.png")
+
+
+FOLDED = {
+    "Linha do tempo": "at once at most",
+    "Servidores": "8 of 8 services ready",
+    "Kafka": "opic",
+    "Storage": "all buckets",
+    "Lineage": "raw → bronze → silver → gold",
+}
+"""The folded sections, and a part of what each says when it is open."""
+
+
+def test_folded_sections_open_by_keyboard_also_narrow_and_dark(room: Open) -> None:
+    page = room("dark")
+    page.set_viewport_size({"width": 800, "height": 900})
+    views = page.locator(".lab-panel")
+    with waiting() as run:
+        run.finish()
+        expect(section(page, "Estado das tarefas")).to_contain_text(run.name)
+    for title, says in FOLDED.items():
+        button = page.get_by_role("button", name=title)
+        expect(button).to_have_attribute("aria-expanded", "false")
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(button).to_have_attribute("aria-expanded", "true")
+        expect(button).to_be_focused()
+        expect(views.filter(has_text=says), title).to_have_count(1)
+    page.wait_for_function(FITS, arg=800)
+    page.screenshot(path=SCREENSHOTS / "control_room_folded_dark_800.png", full_page=True)
+    page.get_by_role("button", name="Servidores").focus()
+    page.keyboard.press("Enter")
+    expect(views.filter(has_text=FOLDED["Servidores"])).to_have_count(0)
 
 
 def test_left_its_kernel_ends(server: subprocess.Popen[str], room: Open) -> None:

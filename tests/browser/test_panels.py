@@ -104,9 +104,16 @@ def test_servers_start_and_stop_by_keyboard_and_what_needs_them_says_so(
     expect(row).to_contain_text("ready")
     expect(alerts, "the other panel, by itself").to_contain_text("No message has come")
 
-    keyboard.press("Tab")
-    keyboard.press("Enter")
-    expect(stack, "the button's word on it").to_contain_text("inbox: stop done")
+    steps = (
+        ("pause", "paused", ("Tab", "Tab")),
+        ("resume", "ready", ("Tab",)),
+        ("stop", "stopped", ("Shift+Tab", "Shift+Tab")),
+    )
+    for what, state, keys in steps:
+        for key in (*keys, "Enter"):
+            keyboard.press(key)
+        expect(stack, "the button's word on it").to_contain_text(f"inbox: {what} done")
+        expect(row).to_contain_text(state)
     expect(row).to_contain_text("stopped")
     expect(alerts, "the other panel, by itself").to_contain_text("./lab up inbox")
 

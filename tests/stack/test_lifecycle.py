@@ -9,6 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.config import settings
+from helpers.stack import pausing
 from tests.stack.conftest import Lab, until
 
 pytestmark = pytest.mark.stack
@@ -71,6 +72,20 @@ def test_a_service_that_dies_is_restarted(lab: Lab) -> None:
         "inbox to be ready under another process",
     )
     assert found["pid"] != first
+
+
+def test_a_paused_service_is_said_and_up_and_down_wake_it(lab: Lab) -> None:
+    lab.up("inbox")
+    pid = lab.status()["inbox"]["pid"]
+    pausing.pause(pid)
+    found = lab.status()["inbox"]
+    assert (found["state"], found["ready"], found["pid"]) == ("paused", False, pid)
+    assert "going on" in lab.up("inbox")
+    assert lab.status()["inbox"]["pid"] == pid
+    pausing.pause(pid)
+    log = lab.data / "logs" / "supervisord.log"
+    assert lab.run("down", "inbox")[0] == 0
+    assert "SIGKILL" not in log.read_text()
 
 
 def test_down_finds_everything_after_the_supervisor_was_killed(lab: Lab) -> None:

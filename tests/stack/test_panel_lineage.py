@@ -31,12 +31,16 @@ def test_it_accounts_for_the_records_as_the_flow_does(prefix: str) -> None:
     faults = events.faults
     rejected = faults["nulos"] + faults["negativos"] + faults["malformados"]
     told = panel.refresh().splitlines()
+    assert told[1].startswith("raw  400 rows in ")
+    assert "raw → bronze: nothing lost" in told
     assert f"silver  {events.valid} rows" in told
     assert (
         f"bronze → silver: {rejected} rejected, {faults['duplicados']} repeated or replaced" in told
     )
     assert "behind" not in panel.view.content
     medallion.bronze_layer.fn(raw, bronze)
-    assert "bronze  800 rows" in panel.refresh()
+    text = panel.refresh()
+    assert "bronze  800 rows" in text
+    assert "raw → bronze: 400 not from raw as it is now" in text
     assert "behind bronze" in panel.view.content
     panel.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -11,13 +11,16 @@ from typing import Any, ClassVar
 import pytest
 from markupsafe import Markup
 
+from helpers import wait
 from helpers.errors import LabError
 from helpers.panels import asking, control_room, flow_runs, html, log, plans
 from helpers.panels.control_room import ChosenRun, ControlRoom
 from helpers.panels.flow_runs import FlowNames, Ran, RecentRuns, RunningFlows, Seen
+from helpers.panels.folded import Folded
 from helpers.panels.log import Line, Lines, Log
 from helpers.panels.panel import Panel
 from helpers.panels.plans import Automation, Deployment, Planned, Plans
+from helpers.panels.run import Run
 from helpers.stack.lifecycle import Status
 
 SCRIPT = "<script>alert(1)</script>"
@@ -285,6 +288,58 @@ def test_plans_are_found_in_four_questions(answers: dict[str, Any]) -> None:
     assert panel.text(found) == "Plans\ndeployments  20 active\nautomations  1 off"
 
 
+def planned(often: int, *seldom: str) -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
+    """What the server answers that has so many runs of each of d0, d1 …, and then one of others."""
+    runs = [(f"d{n}", 1) for n in range(often) for _ in range(plans.PLANNED)]
+    runs += [(one, 2) for one in seldom]
+
+    def answer(question: dict[str, Any]) -> list[dict[str, Any]]:
+        assert question["limit"] == plans.PLANNED
+        wanted = question["flow_runs"]["deployment_id"]["any_"]
+        found = [
+            {
+                "deployment_id": one,
+                "expected_start_time": f"2030-01-0{day}T06:00:00Z",
+                "state_name": "Scheduled",
+            }
+            for one, day in runs
+            if one in wanted
+        ]
+        return found[: plans.PLANNED]
+
+    return answer
+
+
+def test_a_run_every_minute_hides_no_other_deployments_next_run(answers: dict[str, Any]) -> None:
+    made = {"flow_id": "f1", "paused": False, "schedules": []}
+    names = ("d0", "d1", "seldom", "never")
+    answers["deployments/filter"] = [{"id": one, "name": one, **made} for one in names]
+    answers["automations/filter"] = []
+    answers["flows/filter"] = []
+    answers["flow_runs/filter"] = planned(2, "seldom", "of a deployment that is not listed")
+    panel = Plans()
+    found = {one.name: one for one in panel.look().deployments}
+    days = [one.next.day if (one := found[name]).next else None for name in names]
+    assert days == [1, 1, 2, None]
+    assert all(one.known for one in found.values())
+    assert [what for what, _ in answers["asked"]].count("flow_runs/filter") == 3
+
+
+def test_a_next_run_that_was_not_found_in_a_few_pages_is_said(answers: dict[str, Any]) -> None:
+    made = {"flow_id": "f1", "paused": False, "schedules": []}
+    answers["deployments/filter"] = [
+        {"id": f"d{n}", "name": f"d{n}", **made} for n in range(plans.PAGES + 1)
+    ]
+    answers["automations/filter"] = []
+    answers["flows/filter"] = []
+    answers["flow_runs/filter"] = planned(plans.PAGES + 1)
+    panel = Plans()
+    found = panel.look()
+    assert [one.known for one in found.deployments] == [True] * plans.PAGES + [False]
+    assert panel.draw(found).count("<td>not known</td>") == 1
+    assert [what for what, _ in answers["asked"]].count("flow_runs/filter") == plans.PAGES
+
+
 def test_plans_are_text_and_none_is_said() -> None:
     one = Deployment(SCRIPT, SCRIPT, SCRIPT, (SCRIPT,), True)
     rule = Automation(SCRIPT, SCRIPT, True, SCRIPT, SCRIPT)
@@ -392,8 +447,53 @@ def test_closed_it_closes_its_sections(room: ControlRoom) -> None:
     assert Stand.made[-1].closed
 
 
+def test_a_folded_section_is_made_when_it_is_opened_and_closed_when_it_is_folded() -> None:
+    made: list[Stand] = []
+
+    def make() -> Stand:
+        made.append(Stand("1"))
+        return made[-1]
+
+    panel = Folded(SCRIPT, make)
+    box = panel.widget()
+    panel._told(panel.view, {"kind": "seen"}, [])
+    assert made == []
+    assert panel._thread is None
+    assert "aria-expanded='false'" in panel.drawn
+    assert "<script" not in panel.drawn
+    panel.press("fold")
+    assert "aria-expanded='true'" in panel.drawn
+    assert box.children[1:] == (made[0].widget(),)
+    assert made[0].drawn == ""  # a page that shows it makes it look
+    panel.press("fold")
+    assert len(box.children) == 1
+    wait.until(lambda: made[0].closed, "the end of what was folded away", 5)
+    panel.press("fold")
+    panel.close()
+    assert [one.closed for one in made] == [True, True]
+
+
+def test_folded_sections_ask_nothing_and_the_timeline_follows_the_chosen_run(
+    room: ControlRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_room, "Timeline", Stand)
+    room._repr_mimebundle_()
+    assert all(one.inner is None for one in room.folded)
+    timelines = len(Stand.made)
+    room.timeline.press("fold")
+    assert [one.id for one in Stand.made[timelines:]] == ["id-2"]
+    room.choose("id-1")
+    inner = room.timeline.inner
+    assert isinstance(inner, ChosenRun)
+    assert inner.id == "id-1"
+    assert "tasks of id-1" in inner.drawn
+    room.timeline.press("fold")
+    room.choose("id-2")
+    assert room.timeline.inner is None
+
+
 def test_without_a_run_the_graph_says_so() -> None:
-    panel = ChosenRun()
+    panel = ChosenRun(Run)
     panel.press("box:1")
     assert panel.refresh() == "No run has been chosen."
     panel.close()

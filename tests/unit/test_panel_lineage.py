@@ -1,5 +1,6 @@
 """The panel of a medallion: what is lost between layers, and how fresh they are."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flows import pipeline_medallion as medallion
-from helpers.panels import lineage
+from helpers.panels import lineage, records
 from helpers.panels.lineage import Layer, Lineage, Way, age, freshness, losses
+from helpers.panels.listing import Object
+from helpers.panels.records import Counter, Records
 
 SCRIPT = "<script>alert(1)</script>"
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -93,6 +96,71 @@ def test_boxes_stay_within_the_drawing() -> None:
         assert len(boxes) == len(layers) + 1
         assert all(x + w <= width and y + h <= height for x, y, w, h in boxes)
         assert max(float(y) for y in re.findall(r"<text x='[\d.]+' y='([\d.]+)'", drawn)) < height
+
+
+def test_raw_records_are_counted_and_compared_with_bronze(panel: Lineage) -> None:
+    raw = replace(RAW, rows=10_000)
+    assert losses(raw, BRONZE, REJECTS) == ["nothing lost"]
+    assert losses(replace(RAW, rows=10_020), BRONZE, REJECTS) == ["20 not in bronze"]
+    assert losses(replace(RAW, rows=4_000), BRONZE, REJECTS) == ["6,000 not from raw as it is now"]
+    text = panel.text(replace(WAY, layers=(raw, BRONZE, SILVER, GOLD)))
+    assert "raw  10,000 rows in 4 objects, 1.8 MB\n" in text
+    assert ">10,000 rows</text>" in lineage.picture(Way((raw, BRONZE, SILVER, GOLD), REJECTS), NOW)
+    part = replace(raw, least=True)
+    assert losses(part, BRONZE, REJECTS) == []
+    assert lineage.holds(part) == "more than 10,000 rows in 4 objects, 1.8 MB"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("a.json", b'{"a": 1}\n{"a": 2}\n', 2),
+        ("a.jsonl", b'{"a": 1}\n\n{"a": 2}', 2),
+        ("a.json", b' [\n{"a": 1}\n]', None),
+        ("a.csv", b"a,b\n1,2\n3,4\n", 2),
+        ("a.csv", b'a,b\r\n1,"two\nlines"\r\n', 1),
+        ("a.csv", b"", 0),
+        ("a.csv", b'"' + b"x" * 200_000, None),
+        ("a.json", b"", 0),
+    ],
+)
+def test_records_of_an_object(name: str, content: bytes, rows: int | None) -> None:
+    assert records.rows(name, content) == rows
+
+
+class Bucket:
+    """Stands in for a client of storage: the names that were read, and what all of them hold."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, io.BytesIO]:
+        self.read.append(Key)
+        return {"Body": io.BytesIO(b'{"a": 1}\n')}
+
+
+def test_an_object_is_read_once_while_it_stays_the_same() -> None:
+    bucket = Bucket()
+    counter = Counter(bucket, "raw")
+    objects = [Object(f"e/{name}", 9, NOW) for name in ("a.json", "b.json", "_SUCCESS")]
+    for _ in range(2):
+        assert counter.count(objects) == Records(2)
+    assert bucket.read == ["e/a.json", "e/b.json"]
+    objects[0] = replace(objects[0], written=NOW + timedelta(seconds=1))
+    assert counter.count([*objects, Object("e/c.parquet", 9, NOW)]) == Records(2, least=True)
+    assert bucket.read == ["e/a.json", "e/b.json", "e/a.json"]
+    assert counter.count(objects[2:]) == Records(None)
+
+
+def test_no_more_is_read_than_the_bounds() -> None:
+    bucket = Bucket()
+    counter = Counter(bucket, "raw")
+    half = records.MOST_BYTES // 2
+    large = [Object(f"e/{n}.json", half, NOW) for n in range(3)]
+    assert counter.count(large) == Records(2, least=True)
+    many = [Object(f"e/{n}.json", 9, NOW) for n in range(records.MOST_READ + 1)]
+    assert counter.count(many) == Records(records.MOST_READ, least=True)
+    assert len(bucket.read) == 2 + records.MOST_READ
 
 
 def test_very_many_raw_objects_are_counted_in_part() -> None:

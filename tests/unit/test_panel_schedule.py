@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers import wait
 from helpers.errors import LabError
 from helpers.panels import Schedule, asking, kernel, schedule
 from helpers.panels.schedule import Day, Deployed, Outlook, Plan, Scheduled
@@ -137,6 +138,43 @@ def test_no_thread_looks_at_what_does_not_change_by_itself(
     panel._told(panel.view, {"kind": "seen"}, [])
     assert panel.drawn
     assert panel._thread is None
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The minute that it is, to be changed."""
+    now = [datetime(2026, 3, 27, 12, 0, tzinfo=UTC)]
+    monkeypatch.setattr(schedule, "_minute", lambda: now[0])
+    return now
+
+
+def test_without_a_moment_the_next_runs_go_on_with_the_clock(
+    clock: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "busy", lambda: True)
+    monkeypatch.setattr(schedule, "MINUTE", 0.01)
+    panel = Schedule("*/5 * * * *")
+    panel.widget()
+    panel._told(panel.view, {"kind": "seen"}, [])
+    wait.until(lambda: "27 Mar 12:00<" in panel.drawn, "the runs of noon", 5)
+    clock[0] += timedelta(hours=1)
+    wait.until(lambda: "27 Mar 12:00<" not in panel.drawn, "the runs an hour later", 5)
+    assert "27 Mar 13:00<" in panel.drawn
+    panel.set(day=date(2026, 6, 1))
+    assert panel._thread
+    panel._thread.join(5)
+    assert not panel._thread.is_alive()
+    panel.close()
+
+
+def test_an_interval_counts_from_when_it_was_typed_as_time_goes_on(clock: list[datetime]) -> None:
+    panel = Schedule("6 hours")
+    clock[0] += timedelta(minutes=7)
+    assert panel.look().runs[0][0] == datetime(2026, 3, 27, 18, tzinfo=UTC)
+    panel.set(line="3 hours")
+    clock[0] += timedelta(minutes=1)
+    assert panel.look().runs[0][0] == datetime(2026, 3, 27, 15, 7, tzinfo=UTC)
+    panel.close()
 
 
 # ---- a deployment's schedules --------------------------------------------------------------

@@ -1,9 +1,12 @@
 """Panels: what they say, and when they look."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -34,6 +37,8 @@ from helpers.panels.control_room import ChosenRun
 from helpers.panels.following import Following
 from helpers.panels.panel import Panel
 from helpers.panels.stack import Server
+from helpers.stack import supervisor
+from helpers.stack.lifecycle import Status
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -308,8 +313,8 @@ def test_progress_counts_learners_and_passed_tasks() -> None:
 
 def test_the_servers_are_counted_and_their_log_is_text() -> None:
     servers = [
-        Server("s3", "ready", "http://localhost:9000", 120.4, ""),
-        Server("kafka", "stopped", "localhost:9092", 0.0, SCRIPT),
+        Server("s3", "ready", "http://localhost:9000", 120.4),
+        Server("kafka", "stopped", "localhost:9092", 0.0, (SCRIPT,)),
     ]
     panel = Stack()
     drawn = panel.draw(servers)
@@ -317,3 +322,92 @@ def test_the_servers_are_counted_and_their_log_is_text() -> None:
     assert "120 MB" in drawn
     assert "0 MB" not in drawn.replace("120 MB", "")
     assert "<script" not in drawn
+
+
+def test_the_last_lines_of_a_servers_log_unfold_below_the_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "s3.log"
+    log.write_text("".join(f"{number} {SCRIPT}\n" for number in range(20)))
+    monkeypatch.setattr("helpers.stack.supervisor.log_file", lambda name: log)
+    monkeypatch.setattr(
+        "helpers.stack.lifecycle.status", lambda: [Status("s3", "ready", True, "", None)]
+    )
+    panel = Stack()
+    [server] = panel.look()
+    assert [line.split()[0] for line in server.log] == [str(number) for number in range(10, 20)]
+    drawn = panel.draw([server])
+    summary, rest = drawn.split("</summary>")
+    assert summary.endswith("<summary>19 &lt;script&gt;alert(1)&lt;/script&gt;")
+    assert rest.count("\n") == 9
+    assert "<script" not in drawn
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The panel of servers of which none runs."""
+    monkeypatch.setattr("helpers.stack.lifecycle.status", lambda: [])
+    made = Stack()
+    yield made
+    made.close()
+
+
+def test_a_start_leaves_the_kernel_free_and_says_how_it_goes(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came, go_on = threading.Event(), threading.Event()
+
+    def up(names: list[str], report: Callable[[str, str], None], **_: object) -> None:
+        report(names[0], "starting")
+        came.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr("helpers.stack.lifecycle.up", up)
+    [row] = stack.controls()
+    which, *buttons = row.children
+    which.value = "s3"
+    before = threading.active_count()
+    buttons[0].click()
+    assert came.wait(5)
+    assert not go_on.is_set()
+    assert stack.said == "s3: starting …"
+    assert all(one.disabled for one in buttons)
+    go_on.set()
+    wait.until(lambda: threading.active_count() == before, "the end of the start", 5)
+    assert stack.said == "s3: start done"
+    assert not any(one.disabled for one in buttons)
+    assert "s3: start done" in stack.drawn
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (LabError("s3 cannot start.", "./lab doctor"), "s3 cannot start.\n./lab doctor"),
+        (OSError("no room"), "OSError: no room"),
+    ],
+)
+def test_a_start_that_fails_gives_the_buttons_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def up(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("helpers.stack.lifecycle.up", up)
+    [row] = stack.controls()
+    stack.do("start", "s3").join(5)
+    assert stack.said == said
+    assert not any(one.disabled for one in row.children)
+
+
+@pytest.mark.parametrize("what", ["pause", "resume"])
+def test_a_process_that_is_gone_is_said(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(10)
+    known = {"s3": supervisor.Process("RUNNING", ended.pid, 0, 0)}
+    monkeypatch.setattr("helpers.stack.supervisor.processes", lambda: known)
+    stack.do(what, "s3").join(5)
+    assert stack.said == "s3 does not run.\n./lab up s3"
+    stack.do(what, "inbox").join(5)
+    assert stack.said == "inbox does not run.\n./lab up inbox"
