@@ -164,7 +164,7 @@ def test_turned_from_run_to_run_the_control_room_keeps_as_many_widgets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Following, "look", lambda _: None)
-    chosen = ChosenRun()
+    chosen = ChosenRun(Run)
     chosen.widget()
     chosen.follow(str(uuid4()))
     before = len(OPEN)
