@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import psutil
 from ipywidgets import Button, Dropdown, HBox, Layout, Widget
 from markupsafe import Markup
 
+from helpers.config import ROOT
 from helpers.errors import LabError
 from helpers.panels import html
 from helpers.panels.panel import Panel
@@ -170,7 +172,14 @@ def _memory(pid: int | None) -> float:
 def _last_lines(service: str) -> tuple[str, ...]:
     from helpers.stack import lifecycle, supervisor
 
-    return tuple(lifecycle.tail(supervisor.log_file(service), LOG_LINES).splitlines())
+    lines = lifecycle.tail(supervisor.log_file(service), LOG_LINES).splitlines()
+    return tuple(shortened(line) for line in lines)
+
+
+def shortened(line: str) -> str:
+    """A line of a log without the places of this machine: a stored notebook goes to others."""
+    packages = sysconfig.get_path("purelib")
+    return line.replace(f"{packages}/", "").replace(f"{ROOT}/", "").replace(str(ROOT), ".")
 
 
 def _log(server: Server) -> Markup:

@@ -81,7 +81,8 @@ def test_every_command_has_help_and_stands_in_the_readme() -> None:
 def test_ctrl_c_ends_what_the_set_up_runs_without_its_trace() -> None:
     waits = "print('running', flush=True); import time; time.sleep(60)"
     program = f"""if True:
-        import importlib.machinery, sys
+        import importlib.machinery, signal, sys
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # tests of the command block it
         lab = importlib.machinery.SourceFileLoader("lab", {str(ROOT / "lab")!r}).load_module()
         try:
             lab.step([sys.executable, "-c", {waits!r}])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from ipywidgets import widgets
 from markupsafe import Markup
 
 from helpers import inbox, wait
+from helpers.config import ROOT
 from helpers.errors import LabError
 from helpers.exercises.progress import Standing
 from helpers.notebooks import drop_widgets
@@ -36,7 +38,7 @@ from helpers.panels import panel as panels
 from helpers.panels.control_room import ChosenRun
 from helpers.panels.following import Following
 from helpers.panels.panel import Panel
-from helpers.panels.stack import Server
+from helpers.panels.stack import Server, shortened
 from helpers.stack import supervisor
 from helpers.stack.lifecycle import Status
 
@@ -411,3 +413,9 @@ def test_a_process_that_is_gone_is_said(
     assert stack.said == "s3 does not run.\n./lab up s3"
     stack.do(what, "inbox").join(5)
     assert stack.said == "inbox does not run.\n./lab up inbox"
+
+
+def test_a_line_of_a_log_names_no_place_of_this_machine() -> None:
+    package = sysconfig.get_path("purelib")
+    line = f"{package}/mlflow/app.py:23: see {ROOT}/data/kafka and {ROOT}"
+    assert shortened(line) == "mlflow/app.py:23: see data/kafka and ."
