@@ -215,7 +215,7 @@ def panel(port: int | None, no_browser: bool) -> None:
 @click.option("--quick", is_flag=True, help="Only what needs no running stack.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(quick: bool, arguments: tuple[str, ...]) -> None:
-    """Check style and types, then run the tests; ARGUMENTS go to pytest."""
+    """Check style and types, then run the tests. With ARGUMENTS only pytest runs, and gets them."""
     from helpers import quality
 
     sys.exit(quality.check(quick, arguments))

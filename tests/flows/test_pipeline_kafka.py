@@ -233,6 +233,11 @@ def test_wrong_parameters_are_refused(topics: Topics, wrong: dict[str, Any]) -> 
         topics.run(**wrong)
 
 
+def test_by_default_it_takes_a_hundred_messages_and_waits_ten_seconds() -> None:
+    properties = pipeline.pipeline_kafka.parameters.properties
+    assert (properties["limite"]["default"], properties["espera"]["default"]) == (100, 10.0)
+
+
 # ---- when it dies -----------------------------------------------------------------------------
 
 KILLED = """
