@@ -47,7 +47,7 @@ class Stack(Panel[list[Server]]):
         super().__init__()
         self.said = ""
         """What the last button does or did, or why it could not."""
-        self._buttons: list[Button] = []
+        self._busy = False
         self._found: list[Server] = []
 
     def look(self) -> list[Server]:
@@ -86,16 +86,20 @@ class Stack(Panel[list[Server]]):
         # Without Jupyter there would be no page to press the next button on.
         names = [name for name in SERVICES if name != "jupyter"]
         which = Dropdown(options=names, description="service")
-        for what in ("start", "stop", "pause", "resume"):
-            button = Button(description=what)
+        buttons = [Button(description=what) for what in ("start", "stop", "pause", "resume")]
+        for button in buttons:
             button.on_click(lambda pressed: self.do(pressed.description, which.value))
-            self._buttons.append(button)
-        return [HBox([which, *self._buttons], layout=Layout(flex_flow="row wrap"))]
+        return [HBox([which, *buttons], layout=Layout(flex_flow="row wrap"))]
 
-    def do(self, what: str, service: str) -> Thread:
-        """Start, stop, pause or resume a service in a thread; `said` tells how it goes."""
-        self.said = f"{service}: {what} …"
-        self._turn(off=True)
+    def do(self, what: str, service: str) -> Thread | None:
+        """Start, stop, pause or resume a service in a thread; `said` tells how it goes.
+
+        While one is at work, another press does nothing. The buttons are not disabled meanwhile:
+        whoever is at one of them by keyboard would lose their place.
+        """
+        if self._busy:
+            return None
+        self._busy, self.said = True, f"{service}: {what} …"
         thread = Thread(target=self._do, args=[what, service], name="stack panel", daemon=True)
         thread.start()
         return thread
@@ -107,10 +111,10 @@ class Stack(Panel[list[Server]]):
             self.said = f"{service}: {what} done"
         except LabError as error:
             self.said = str(error)
-        except Exception as error:  # whatever else; the buttons come back
+        except Exception as error:  # whatever else; the buttons work again
             self.said = f"{type(error).__name__}: {error}"
         finally:
-            self._turn(off=False)
+            self._busy = False
         self.refresh()
 
     def _tell(self, said: str) -> None:
@@ -118,10 +122,6 @@ class Stack(Panel[list[Server]]):
         self.said = said
         if self._found:
             self._show(self.draw(self._found))
-
-    def _turn(self, off: bool) -> None:
-        for button in self._buttons:
-            button.disabled = off
 
 
 def change(what: str, service: str, report: Callable[[str, str], None]) -> None:
