@@ -27,7 +27,10 @@ from helpers.stack.service import Service, run_folder, write_if_changed
 # Marks every process of a lab, and what those start in turn, with whose it is.
 MARK = "DATAFLOW_LAB_PROCESS"
 LAUNCH = Path(__file__).with_name("launch.py")
-LONGEST_SOCKET_PATH = 100  # the system's limit is 104 (macOS) or 108 (Linux) bytes
+SOCKET = "supervisor.sock"
+# In bytes. The system's limit is 103 (macOS) or 107 (Linux), and supervisord makes the socket
+# under its name with a dot and its process's number first.
+LONGEST_SOCKET_PATH = 95
 ALIVE = ("STARTING", "RUNNING", "BACKOFF", "STOPPING")
 START_SECONDS = 15.0
 CALL_SECONDS = 10.0
@@ -149,13 +152,19 @@ def mark(service: str) -> str:
 
 def socket_path() -> Path:
     """Where supervisord listens: data/run, or a folder for temporary files if that is too long."""
-    path = run_folder() / "supervisor.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+    path = run_folder() / SOCKET
+    if _fits(path):
         return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"dataflow-lab-{os.geteuid()}-{digest}"
+    own = f"dataflow-lab-{os.geteuid()}-{digest}"
+    folders = [Path(place) / own for place in (tempfile.gettempdir(), "/tmp")]
+    folder = next(one for one in folders if _fits(one / SOCKET))
     folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / "supervisor.sock"
+    return folder / SOCKET
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
 
 
 # ---- its process -----------------------------------------------------------------------------

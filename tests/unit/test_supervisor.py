@@ -3,6 +3,7 @@ import json
 import shlex
 import subprocess
 import sys
+import tempfile
 import xmlrpc.client
 from collections.abc import Callable
 from functools import partial
@@ -79,7 +80,12 @@ def test_a_path_the_format_cannot_hold_is_refused(given: Given, tmp_path: Path) 
         supervisor.write_configuration([SERVICES["inbox"]])
 
 
-def test_a_long_path_gets_a_short_socket(given: Given, tmp_path: Path) -> None:
+@pytest.mark.parametrize("temporary", ["t", "t" * 80])
+def test_a_long_path_gets_a_short_socket(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / temporary))
+    (tmp_path / temporary).mkdir()
     given(LAB_DATA=str(tmp_path / "data"))
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     given(LAB_DATA=str(deep))
