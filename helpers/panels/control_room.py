@@ -109,7 +109,7 @@ class ControlRoom(Panel[list["Status"]]):
         self._first = str(run)
         self.newest = Checkbox(value=not run, description="follow the newest run", indent=False)
         """Whether tasks and log are always those of the newest run."""
-        self.run, self.log = ChosenRun(lambda one: Run(one)), Log()
+        self.run, self.log = ChosenRun(Run), Log()
         history = RecentRuns(self.choose, self._began)
         self.columns: list[dict[str, Panel[Any]]] = [
             {
@@ -124,7 +124,7 @@ class ControlRoom(Panel[list["Status"]]):
         """The sections by their headings; where the page has room, two columns side by side."""
         self.timeline = Folded(
             "Linha do tempo: when did each task run?",
-            lambda: ChosenRun(lambda one: Timeline(one), self.run.id),
+            lambda: ChosenRun(Timeline, self.run.id),
         )
         self.folded = [
             self.timeline,
