@@ -236,6 +236,8 @@ def _answers(seconds: float) -> bool:
 
 
 SECONDS = 10.0
+BRIEF = "-XX:-UsePerfData -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+"""For a JVM that lives for a few calls: to compile less costs less than faster code would gain."""
 
 
 def _classic(app: str) -> SparkSession:
@@ -255,7 +257,7 @@ def _classic(app: str) -> SparkSession:
         "spark.driver.memory": f"{settings().spark_memory}m",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": f'-Dderby.system.home="{local}" -XX:-UsePerfData',
+        "spark.driver.extraJavaOptions": f'-Dderby.system.home="{local}" {BRIEF}',
         # As addresses: Spark does not take a path with a space here.
         "spark.jars": ",".join(path.as_uri() for path in jars.classpath("spark")),
         "spark.sql.warehouse.dir": str(local / "warehouse"),

@@ -73,7 +73,7 @@ class Retry(Panel[Outcome]):
         self.settings = Settings(**given)
         self.seed = seed
         self.trial: Trial | None = None
-        self._inputs: list[Widget] = []
+        """The real run of these very settings, if there is one."""
 
     def look(self) -> Outcome:
         """The simulated attempts, and of a real run those that are recorded by now."""
@@ -109,16 +109,14 @@ class Retry(Panel[Outcome]):
         """A slider a setting, and the two buttons."""
         from ipywidgets import Button, HBox, Layout
 
-        self._inputs = [
-            _control(one.name, getattr(self.settings, one.name)) for one in fields(Settings)
-        ]
-        for name, control in zip(Settings.__dataclass_fields__, self._inputs, strict=True):
+        names = [one.name for one in fields(Settings)]
+        inputs = [_control(name, getattr(self.settings, name)) for name in names]
+        for name, control in zip(names, inputs, strict=True):
             control.observe(lambda change, name=name: self.set(**{name: change.new}), "value")
         again, real = Button(description="again"), Button(description="run it for real")
         again.on_click(lambda _: self.again())
         real.on_click(lambda _: self.run_for_real())
-        self._inputs += [again, real]
-        return [HBox(self._inputs, layout=Layout(flex_flow="row wrap"))]
+        return [HBox([*inputs, again, real], layout=Layout(flex_flow="row wrap"))]
 
     def set(self, **changed: Any) -> None:
         """Change settings, by the names in `Settings`; a real run of others is forgotten."""
@@ -132,9 +130,13 @@ class Retry(Panel[Outcome]):
         self.set()
 
     def run_for_real(self) -> Trial:
-        """Run the flow with these settings in a thread; while it runs, nothing can be turned."""
+        """Run the flow with these settings in a thread; while it runs, another press does nothing.
+
+        Nothing is disabled meanwhile: whoever is at a slider by keyboard would lose their place.
+        """
+        if self.trial is not None and self._running:
+            return self.trial
         trial = self.trial = Trial(self.settings, self.seed)
-        self._turn(off=True)
         Thread(target=self._follow, args=[trial], name="retry trial", daemon=True).start()
         self.refresh()
         super()._watch()
@@ -142,23 +144,21 @@ class Retry(Panel[Outcome]):
 
     def _follow(self, trial: Trial) -> None:
         trial.run()
-        self._turn(off=False)
         self.refresh()
-
-    def _turn(self, off: bool) -> None:
-        for control in self._inputs:
-            control.disabled = off
 
     # Only a real run changes anything by itself: without one, no thread looks.
 
     @property
     def watched(self) -> bool:
         """Whether a page shows it while a real run goes on."""
-        running = self.trial is not None and not self.trial.ended.is_set()
-        return running and super().watched
+        return self._running and super().watched
+
+    @property
+    def _running(self) -> bool:
+        return self.trial is not None and not self.trial.ended.is_set()
 
     def _watch(self) -> None:
-        if self.trial is not None and not self.trial.ended.is_set():
+        if self._running:
             super()._watch()
         elif not self.drawn:
             self.refresh()

@@ -7,6 +7,8 @@ loads the worker alone.
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -14,15 +16,20 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
+from helpers.stack.service import run_folder
 from helpers.stack.worker import WORK_POOL, WORKER_NAME
 
 # Prefect's own default for what a run's process does. Said aloud, the worker starts it at once;
 # left unsaid, another process that first imports all of Prefect stands between the two.
 COMMAND = "python -m prefect.engine"
+STORAGE = "runner_storage"
+"""A folder that Prefect makes among this process's temporary files, and leaves when it is stopped."""
 
 
 def main() -> None:
     """Run flow runs of the pool until told to stop."""
+    shutil.rmtree(run_folder() / STORAGE, ignore_errors=True)
+    tempfile.tempdir = str(run_folder())  # not TMPDIR, which the runs would have too
     asyncio.run(_work())
 
 

@@ -192,11 +192,12 @@ def test_outside_the_checkout_nothing_is_left_but_caches(lab: Lab, tmp_path: Pat
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     cells = [new_code_cell("import helpers, mlflow, prefect")]
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), notebook)
-    lab.up("kafka", "s3", "mlflow", "jupyter", **places)
+    lab.up("kafka", "s3", "mlflow", "jupyter", "worker", **places)
     code, output = lab.run("run", str(notebook), **places)
     assert code == 0, output
     assert lab.run("down", **places)[0] == 0
-    left = [path for folder in own.values() for path in folder.rglob("*") if path.is_file()]
+    found = [path for folder in own.values() for path in folder.rglob("*")]
+    left = [path for path in found if path.is_file() or not any(path.iterdir())]
     assert [path for path in left if ".cache" not in path.parts] == []
 
 

@@ -63,12 +63,19 @@ def test_a_silent_source_is_left_after_the_timeout(panel: Retry) -> None:
     assert all(one.end - one.begin >= 0.5 for one in panel.trial.attempts)
 
 
-def test_while_it_runs_nothing_can_be_turned(panel: Retry) -> None:
+def test_while_it_runs_the_sliders_turn_and_a_second_press_does_nothing(panel: Retry) -> None:
     [row] = panel.controls()
-    panel.set(failure_rate=0.0)
+    slider, real = row.children[0], row.children[-1]
     with quiet():
         trial = panel.run_for_real()
-        assert all(control.disabled for control in row.children)
-        wait.until(lambda: not row.children[0].disabled, "the controls can be turned again")
-    assert trial.ended.is_set()
-    assert not any(control.disabled for control in row.children)
+        real.click()
+        assert panel.trial is trial
+        assert not any(control.disabled for control in row.children)
+        slider.value = 1
+        assert panel.trial is None
+        assert "For real" not in panel.refresh()
+        other = panel.run_for_real()
+        assert trial.ended.wait(60)
+        assert other.ended.wait(60)
+    assert (trial.problem, other.problem) == ("", "")
+    assert [one.settings.retries for one in (trial, other)] == [2, 1]
