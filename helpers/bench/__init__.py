@@ -92,7 +92,7 @@ MEASUREMENTS = {
         "s", 1.0, "panels",
     ),
     "panel-memory": Measurement(
-        "memory of the panel that grows most, after an hour of looks", "after six minutes of them",
+        "memory of the panel that grows most, after two hours of looks", "after one hour of them",
         "MB", 1.05, "panels",
     ),
     "papermill": Measurement(

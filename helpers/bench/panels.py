@@ -1,4 +1,4 @@
-"""What panels cost: CPU time while nothing changes, and memory over an hour of looks.
+"""What panels cost: CPU time while nothing changes, and memory over hours of looks.
 
 python -m helpers.bench.panels make|remove
 python -m helpers.bench.panels cpu|memory PANEL
@@ -29,8 +29,8 @@ BEAT = 5.0
 SIDE_BY_SIDE = 5
 """So many panels are measured at once; together they take a small part of a core."""
 HOUR = 3600.0
-WARM = 0.1
-"""The part of an hour after which all is kept that a panel keeps, and memory should stay as it is."""
+WARM = 1.0
+"""Hours after which all is kept that a panel and its clients keep, and memory should stay as it is."""
 
 NAME, FLOW = "bench-panels", "Bench dos Painéis"
 TABLE = f"s3://gold/{NAME}/tabela"
@@ -57,7 +57,7 @@ def panel_cpu() -> tuple[float, float]:
 
 
 def panel_memory() -> tuple[float, float]:
-    """MB of the panel that grows most, after an hour of looks and after a tenth of one."""
+    """MB of the panel that grows most, after two hours of looks and after one."""
     found = _each("memory", at_once=2)
     dearest = _dearest({name: one["after"] - one["before"] for name, one in found.items()}, "MB")
     return found[dearest]["after"], found[dearest]["before"]
@@ -130,7 +130,7 @@ def _cpu(panel: Panel[Any]) -> dict[str, float]:
 
 
 def _memory(panel: Panel[Any]) -> dict[str, float]:
-    """MB of the process after a tenth of an hour's looks, and after an hour's more."""
+    """MB of the process after an hour's looks, and after an hour's more."""
     parts: list[Panel[Any]] = [panel, *getattr(panel, "sections", {}).values()]
 
     def look(hours: float) -> float:

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rich.console
 from click.testing import CliRunner
 
 from helpers.cli import main
-from helpers.exercises import Wrong, labs, progress
+from helpers.exercises import Wrong, labs, progress, start
 from helpers.exercises.learner import NotYet, _Learner
 
 LAB = labs.find("1")
@@ -72,3 +73,10 @@ def test_the_command_lists_stuck_tasks_first(learner: _Learner) -> None:
         ["ana", "lab01_flows", "1a", "stuck", "2"],
         ["ana", "lab01_flows", "1b", "passed", "0"],
     ]
+
+
+def test_for_the_grader_progress_bars_are_no_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    start("lab04_deployments")
+    assert not rich.console.Console().is_jupyter
