@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
-from prefect import flow, task
+from prefect import flow, futures, task
 
 from helpers import orchestration, quiet, storage
 from helpers.config import ROOT
@@ -140,14 +140,18 @@ def publish(totals: list[float]) -> float:
 def add_tills(path: str, shops: dict[str, list[str]], slow: Sequence[str] = ()) -> float:
     """Read the tills of each shop, add up each shop, add up all; an optional notice comes first."""
     notify(f"{path}/endereco.txt", return_state=True)
-    totals = []
+    read: list[Any] = []
+    totals: list[Any] = []
     for shop, tills in shops.items():
         takings = [
             read_slow_till.submit(till) if till in slow else read_till.submit(path, till)
             for till in tills
         ]
+        read += takings
         totals.append(add_up.submit(shop, takings))  # type: ignore[arg-type]
-    return publish.submit(totals).result()  # type: ignore[arg-type]
+    total = publish.submit(totals)
+    futures.wait([*read, *totals])  # what still runs when the flow has failed would be Crashed
+    return total.result()
 
 
 @contextmanager
