@@ -76,7 +76,7 @@ def save_inventory(counts: dict[str, Counts], target: str) -> str:
     return storage.write(target, table.to_csv())
 
 
-# ---- the same task with care: tried again, bounded in time, and not repeated in vain ------
+# ---- the same task with care: tried again, and not repeated in vain ------
 
 
 def worth_retrying(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
