@@ -111,6 +111,7 @@ def jobs(spark: SparkSession, tag: str, seconds: float = 30) -> list[dict[str, A
     """
     from helpers import wait
     from helpers.stack.http import ask
+    from helpers.stack.service import NotReady
 
     if "spark" in settings().outside:
         raise LabError(
@@ -120,7 +121,10 @@ def jobs(spark: SparkSession, tag: str, seconds: float = 30) -> list[dict[str, A
     mark = f"_Session_{spark.session_id}_Tag_{tag}"
 
     def found() -> list[dict[str, Any]]:
-        known = ask("GET", f"{application_api()}/jobs").json()
+        try:
+            known = ask("GET", f"{application_api()}/jobs").json()
+        except NotReady:  # Spark has much to do; its pages come last
+            return []
         ours = [job for job in known if any(one.endswith(mark) for one in job["jobTags"])]
         return [] if any(job["status"] == "RUNNING" for job in ours) else ours
 
@@ -258,6 +262,8 @@ def _classic(app: str) -> SparkSession:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": f'-Dderby.system.home="{local}" {BRIEF}',
+        # Not the port of the lab's own server, which may have to start while this one runs.
+        "spark.ui.port": str(settings().port("spark_ui") + 1),
         # As addresses: Spark does not take a path with a space here.
         "spark.jars": ",".join(path.as_uri() for path in jars.classpath("spark")),
         "spark.sql.warehouse.dir": str(local / "warehouse"),

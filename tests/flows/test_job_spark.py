@@ -16,6 +16,7 @@ from helpers import datasets, orchestration, spark, storage
 from helpers.config import ROOT
 from helpers.errors import LabError
 from helpers.stack.http import ask
+from helpers.stack.service import NotReady
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
 
@@ -121,6 +122,21 @@ def test_jobs_are_found_by_the_name_the_task_gave_them(parquet: str) -> None:
 def test_jobs_that_never_ran_are_not_waited_for_in_vain() -> None:
     with pytest.raises(LabError, match="jobs tagged"):
         spark.jobs(spark.session(), uuid.uuid4().hex, seconds=1)
+
+
+def test_pages_that_answer_late_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, tag, address = spark.session(), f"teste-{uuid.uuid4().hex}", spark.application_api
+    busy = iter([NotReady("no answer within 5 s")])
+
+    def late() -> str:
+        for problem in busy:
+            raise problem
+        return address()
+
+    with spark.tagged(session, tag):
+        session.range(3).collect()
+    monkeypatch.setattr(spark, "application_api", late)
+    assert spark.jobs(session, tag)
 
 
 def test_a_tag_ends_with_its_block_even_when_that_fails() -> None:
