@@ -157,7 +157,7 @@ def find(name: str) -> Chapter:
     names = [chapter.name for chapter in CHAPTERS]
     wanted = name.removesuffix(".ipynb")
     for chapter in CHAPTERS:
-        if wanted in (chapter.name, chapter.name[:2], chapter.name[:2].lstrip("0")):
+        if wanted in (chapter.name, chapter.name[:2], str(int(chapter.name[:2]))):
             return chapter
     close = difflib.get_close_matches(wanted, names, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names)}."

@@ -12,6 +12,8 @@ from helpers.errors import LabError
 
 FOLDER = ROOT / "notebooks"
 CELL_SECONDS = 600
+ERRORS_ONLY = ["--log-level=ERROR"]
+"""For the kernel, which else warns at each start that it talks to this machine unencrypted."""
 
 
 def course() -> list[Path]:
@@ -61,6 +63,7 @@ def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
             timeout=CELL_SECONDS,
             record_timing=False,
             coalesce_streams=True,
+            extra_arguments=list(ERRORS_ONLY),
             resources={"metadata": {"path": str(path.parent)}},
         )
         try:
@@ -118,6 +121,7 @@ def _run(path: Path, parameters: Mapping[str, object]) -> Path:
             str(target),
             parameters=dict(parameters),
             cwd=str(path.parent),
+            extra_arguments=list(ERRORS_ONLY),
             execution_timeout=CELL_SECONDS,
         )
     except PapermillExecutionError as error:

@@ -16,6 +16,12 @@ def test_a_chapter_is_found_by_name_and_number(name: str) -> None:
     assert chapters.find(name).name == "09_medallion"
 
 
+def test_the_first_chapter_has_the_number_zero() -> None:
+    assert chapters.find("0").name == "00_start_here"
+    with pytest.raises(LabError):
+        chapters.find("")
+
+
 def test_a_wrong_name_gets_a_suggestion() -> None:
     with pytest.raises(LabError, match=r"Did you mean 01_flows\?"):
         chapters.find("01_flow")
