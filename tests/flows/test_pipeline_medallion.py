@@ -114,13 +114,14 @@ def test_corrections_update_and_insert_once(run_of_its_own: dict[str, str]) -> N
     wrong = two.withColumn("valor", F.lit(1000.0))
     missing = two.limit(1).withColumn("id", F.lit(90_000_000).cast("bigint"))
     wrong.unionByName(missing).write.format("delta").mode("overwrite").save(corrections)
-    for counted in ({"alteradas": 2, "incluidas": 1}, {"alteradas": 3, "incluidas": 0}):
-        done = subprocess.run(
-            [sys.executable, "-m", "flows.corrigir_vendas", table, corrections],
-            cwd=ROOT, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1] == str(counted)
+    once = f"print(correct_sales({table!r}, {corrections!r}))\n"
+    twice = f"from flows.corrigir_vendas import correct_sales\n{once}{once}"
+    done = subprocess.run(
+        [sys.executable, "-c", twice], cwd=ROOT, capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr
+    counted = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert counted == ["{'alteradas': 2, 'incluidas': 1}", "{'alteradas': 3, 'incluidas': 0}"]
     after = read(table).set_index("id")["valor"]
     assert len(after) == len(before) + 1
     smallest = sorted(before["id"])[:2]
