@@ -191,7 +191,9 @@ class Settings(BaseSettings):
     @property
     def client_host(self) -> str:
         """The host a client on this machine writes to reach a local server."""
-        return "localhost" if self.host in LOOPBACK | {"0.0.0.0", "::"} else self.host
+        if self.host in LOOPBACK | {"0.0.0.0", "::"}:
+            return "localhost"
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
     def prefect_ui(self) -> str:

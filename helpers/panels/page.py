@@ -6,6 +6,7 @@ elsewhere: the page itself forbids it to the browser.
 
 from __future__ import annotations
 
+import errno
 import os
 import webbrowser
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def serve(port: int | None = None, opened: Callable[[str], object] = webbrowser.
         opened: called with the page's address, token included, once it can be opened.
 
     Raises:
-        LabError: the port is taken.
+        LabError: the port is taken, or not to be had.
     """
     from helpers.stack.jupyter import Jupyter
 
@@ -68,13 +69,19 @@ def serve(port: int | None = None, opened: Callable[[str], object] = webbrowser.
 
 
 def _refuse_busy(port: int) -> None:
-    from helpers.stack.ports import holder, is_free
+    from helpers.stack.ports import holder, refusal
 
-    if not is_free(HOST, port):
+    if not (problem := refusal(HOST, port)):
+        return
+    if problem.errno == errno.EADDRINUSE:
         raise LabError(
             f"Port {port}, which the control room needs, is taken by {holder(port)}.",
             f"Stop that, or take another port: ./lab panel --port {port + 1}",
         )
+    raise LabError(
+        f"The control room cannot listen on port {port}: {problem.strerror}.",
+        "Take one from 1024 on, as in: ./lab panel --port 8866",
+    )
 
 
 def _voila(port: int, token: str, listening: Callable[[], object]) -> Voila:

@@ -28,16 +28,11 @@ def refuse_busy(service: Service) -> None:
                 f"LAB_{name.upper()}_PORT + LAB_PORT_OFFSET is {port}; ports end at 65535.",
                 "Lower one of the two.",
             )
-        if refusal := _refusal(host, port):
-            raise _explained(refusal, service.name, name, host)
+        if problem := refusal(host, port):
+            raise _explained(problem, service.name, name, host)
 
 
-def is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
-    return _refusal(host, port) is None
-
-
-def _refusal(host: str, port: int) -> OSError | None:
+def refusal(host: str, port: int) -> OSError | None:
     """Why a server could not listen there, or have the port to itself."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
@@ -61,21 +56,21 @@ def _answers_on_ipv6(port: int) -> bool:
         return False
 
 
-def _explained(refusal: OSError, service: str, name: str, host: str) -> LabError:
+def _explained(problem: OSError, service: str, name: str, host: str) -> LabError:
     port, setting = settings().port(name), f"LAB_{name.upper()}_PORT"
-    if refusal.errno == errno.EADDRINUSE:
+    if problem.errno == errno.EADDRINUSE:
         other = f"{setting}={port - settings().port_offset + 1}"
         return LabError(
             f"Port {port}, which {service} needs, is taken by {holder(port)}.",
             f"Stop that, or give {service} another port: {other}" + _airplay(port),
         )
-    if refusal.errno == errno.EACCES:
+    if problem.errno == errno.EACCES:
         return LabError(
             f"{service} may not listen on port {port}: low ports are for the administrator.",
             f"Give it one from 1024 on: {setting}",
         )
     return LabError(
-        f"{service} cannot listen on {host} (LAB_HOST): {refusal.strerror}.",
+        f"{service} cannot listen on {host} (LAB_HOST): {problem.strerror}.",
         "Set LAB_HOST to an address of this machine, or leave it out.",
     )
 

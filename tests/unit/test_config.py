@@ -50,6 +50,12 @@ def test_an_address_may_have_any_good_form(given: Given, address: str) -> None:
     assert given(LAB_MLFLOW_URL=address).mlflow == address
 
 
+def test_an_ipv6_host_stands_in_brackets_in_addresses(given: Given) -> None:
+    locked = {"LAB_S3_SECRET_KEY": "a good secret", "LAB_PREFECT_AUTH": "user:password"}
+    found = given(LAB_HOST="fd00::5", **locked)
+    assert (found.host, found.s3) == ("fd00::5", "http://[fd00::5]:9000")
+
+
 @pytest.mark.parametrize(
     ("given_address", "whole"),
     [

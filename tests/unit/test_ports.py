@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from helpers.errors import LabError
+from helpers.panels import page
 from helpers.stack import SERVICES, ports
 from tests.unit.conftest import Given
 
@@ -86,3 +87,10 @@ def test_a_mac_is_told_of_airplay(
             else []
         ),
     ]
+
+
+def test_the_control_room_says_why_it_cannot_have_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    monkeypatch.setattr(ports, "refusal", lambda host, port: denied)
+    with pytest.raises(LabError, match="cannot listen on port 80: Permission denied"):
+        page.serve(80)
