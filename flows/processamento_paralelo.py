@@ -59,7 +59,7 @@ def process_in_parallel(dados: list[Any], size: int = CHUNK, seconds: float = 0.
     return sum(lengths)
 
 
-@task(name="processar_chunk")
+@task(name="processar_chunk", cache_policy=NO_CACHE)
 async def process_chunk_async(chunk: list[Any], seconds: float = 0.0) -> int:
     """Process one piece of the data as `process_chunk` does, leaving the thread to others."""
     await asyncio.sleep(seconds)
