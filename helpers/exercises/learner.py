@@ -79,8 +79,10 @@ def start(lab: str) -> tuple[Callable[..., None], Callable[[str], Any]]:
     Raises:
         LabError: there is no such lab, or a service cannot start.
     """
-    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+    nbgrader = os.environ.get("NBGRADER_EXECUTION")
+    if nbgrader:
         _draw_as_text()
+    if nbgrader == "autograde":
         return (lambda *_, **__: None), (lambda _: None)  # the grader asks from outside
     found = labs.find(lab)
     require(*found.needs)
@@ -91,8 +93,8 @@ def start(lab: str) -> tuple[Callable[..., None], Callable[[str], Any]]:
 def _draw_as_text() -> None:
     """Keep rich from drawing progress bars as widgets, as when a flow is deployed.
 
-    It draws them from two threads, and nbclient, which runs the notebook for the grader, then
-    loses count of their outputs: the run would end with an IndexError.
+    It draws them from two threads, and nbclient, which runs the notebook for nbgrader, then loses
+    count of their outputs: the run would end with an IndexError.
     """
     import rich.console
 

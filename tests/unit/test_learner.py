@@ -7,6 +7,7 @@ import pytest
 import rich.console
 from click.testing import CliRunner
 
+from helpers import exercises
 from helpers.cli import main
 from helpers.exercises import Wrong, labs, progress, start
 from helpers.exercises.learner import NotYet, _Learner
@@ -75,8 +76,12 @@ def test_the_command_lists_stuck_tasks_first(learner: _Learner) -> None:
     ]
 
 
-def test_for_the_grader_progress_bars_are_no_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("execution", ["autograde", "validate"])
+def test_when_nbgrader_runs_it_progress_bars_are_no_widgets(
+    execution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
-    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    monkeypatch.setattr(exercises.learner, "require", lambda *services: None)
+    monkeypatch.setenv("NBGRADER_EXECUTION", execution)
     start("lab04_deployments")
     assert not rich.console.Console().is_jupyter
