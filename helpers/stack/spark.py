@@ -21,6 +21,16 @@ OPENED = (
     *("sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar"),
 )
 
+# Every query brings new code that soon lies idle. By default half of the server's processor time in
+# a lesson goes into optimizing it; this long before that, only what large data keeps busy gets there.
+LATE = (
+    "-XX:Tier4InvocationThreshold=50000",  # ten times the default, as the next three
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+    "-XX:SweeperThreshold=15",  # percent of new code before Java 17 looks for what is unused; 0.5
+)
+
 LOGGING = """\
 rootLogger.level = warn
 rootLogger.appenderRef.stdout.ref = stdout
@@ -56,11 +66,11 @@ class Spark(JvmService):
         return settings().spark_memory
 
     def options(self) -> list[str]:
-        """Doors in Java's modules that Spark needs open."""
+        """When to compile, and the doors in Java's modules that Spark needs open."""
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
         kerberos = "--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED"
         unsafe = ["--sun-misc-unsafe-memory-access=allow"] if find_java().version >= 23 else []
-        return ["-XX:+IgnoreUnrecognizedVMOptions", *opened, kerberos, *unsafe]
+        return ["-XX:+IgnoreUnrecognizedVMOptions", *LATE, *opened, kerberos, *unsafe]
 
     def environment(self) -> Mapping[str, str]:
         """Its web page knows no setting for the address it listens on, only this variable."""
