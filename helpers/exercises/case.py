@@ -173,6 +173,8 @@ class Case:
 
         def known() -> list[TaskRun]:
             found = orchestration.task_runs(run.id)
+            if len(found) > count:  # they do not become fewer
+                raise Wrong(expected, came(), hint)
             ends = [one for one in found if one.state and one.state.is_final()]
             return found if len(ends) == count == len(found) else []
 
@@ -180,7 +182,8 @@ class Case:
             states = [f"{one.name}: {one.state_name}" for one in orchestration.task_runs(run.id)]
             return f"{len(states)}: {', '.join(states) or 'none'}"
 
-        return self.wait(known, f"{count} task runs that ended", came, hint, seconds=15)
+        expected = f"{count} task runs that ended"
+        return self.wait(known, expected, came, hint, seconds=15)
 
     # ---- names for what the answer makes, removed after the trial ----------------------------
 
