@@ -1,10 +1,13 @@
 """pip, conda and ./lab must install the same set."""
 
+import hashlib
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
+import sysconfig
 import types
 from pathlib import Path
 
@@ -135,3 +138,36 @@ def test_a_set_up_that_cannot_write_a_file_says_which(tmp_path: Path) -> None:
         "Put that right, then type ./lab up: it goes on where it stopped.",
     ]
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_not_compiled_ahead_is_compiled_once(tmp_path: Path) -> None:
+    script, lock = tmp_path / "lab", tmp_path / "requirements.lock"
+    script.write_text((ROOT / "lab").read_text())
+    lock.write_text("")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "told: $PYTHONDONTWRITEBYTECODE"\n')
+    python.chmod(0o755)
+    stamp = f"{hashlib.sha256(b'').hexdigest()} {tmp_path}\n"
+    (tmp_path / ".venv" / "lab-is-set-up").write_text(stamp)
+    done = subprocess.run(
+        [sys.executable, "-S", str(script), "status"],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "told: \n"
+
+
+def test_what_is_left_out_of_compiling_is_there_and_is_no_server() -> None:
+    left_out = re.compile(not_compiled := runpy.run_path(str(ROOT / "lab"))["NOT_COMPILED"])
+    packages = Path(sysconfig.get_path("purelib"))
+    names = re.split(r"\|(?![^(]*\))", re.findall(r"tests\?\|(.+)\)/$", not_compiled)[0])
+    assert len(names) > 40
+    missing = [one for one in names if not (packages / re.sub(r"\((\w+)\|.*", r"\1", one)).is_dir()]
+    assert set(missing) <= {"ray"}  # which Intel's Macs do not get
+    needed = ("prefect/server/api", "mlflow/server", "jupyterlab", "ipykernel", "pyspark/sql")
+    assert [one for one in needed if left_out.search(str(packages / one / "x.py"))] == []
+    assert left_out.search(str(packages / "numpy" / "ma" / "tests" / "x.py"))
+    assert not left_out.search("/home/ray/tests" + str(packages / "prefect" / "x.py"))
