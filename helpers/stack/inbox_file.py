@@ -28,6 +28,9 @@ class Kept:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._forget()
+
+    def _forget(self) -> None:
         self._inode = 0
         self._read = 0
         """Up to where the file was read, in bytes."""
@@ -44,6 +47,7 @@ class Kept:
     def newest(self, limit: int, path: str = "/") -> list[dict[str, Any]]:
         """The last messages posted to a path or below it, newest first."""
         if not self.file.is_file():
+            self._forget()
             return []
         with self.file.open("rb") as file:
             self._catch_up(file)
@@ -61,13 +65,16 @@ class Kept:
         part = self.file.with_suffix(".part")
         part.write_bytes(b"".join(kept))
         part.replace(self.file)
+        # The new file may have the inode of one before it, and be as long.
+        self._forget()
         return sum(bool(message) for _, message in lines) - len(kept)
 
     def _catch_up(self, file: BinaryIO) -> None:
         """Learn what was appended since the last look, or all of another file."""
         now = os.fstat(file.fileno())
         if now.st_ino != self._inode or now.st_size < self._read:
-            self._inode, self._read, self._places = now.st_ino, 0, []
+            self._forget()
+            self._inode = now.st_ino
         file.seek(self._read)
         for line in file:
             if message := _parsed(line):

@@ -84,6 +84,21 @@ def test_a_file_that_is_gone_or_another_one_is_read_anew(kept: Kept) -> None:
     assert numbers(kept) == [0]
 
 
+def test_a_file_in_the_same_place_on_the_disk_is_another_one(kept: Kept) -> None:
+    for path in ("/a", "/b", "/c"):
+        fill(kept, 3, path)
+        assert numbers(kept, path=path) == [2, 1, 0]
+        # Twice, as two who clean up do: the second file gets the number of the first.
+        kept.remove(path)
+        kept.remove(path)
+    fill(kept, 3, "/d")
+    kept.newest(1)
+    kept.file.unlink()
+    assert numbers(kept) == []
+    fill(kept, 3, "/e")
+    assert numbers(kept, path="/e") == [2, 1, 0]
+
+
 def test_a_line_cut_off_spoils_no_other_message(kept: Kept) -> None:
     fill(kept, 1)
     with kept.file.open("a") as file:
