@@ -21,14 +21,13 @@ OPENED = (
     *("sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar"),
 )
 
-# Every query brings new code that soon lies idle. By default half of the server's processor time in
-# a lesson goes into optimizing it; with four times the usual thresholds a third. Ten times would save
-# little more, and slow down a million rows.
+# Every query brings new code that soon lies idle. With the usual thresholds, half of the server's
+# processor time in a lesson goes into optimizing it. These are four times as high; loops over many
+# rows keep theirs, since a million rows would feel it.
 LATE = (
     "-XX:Tier4InvocationThreshold=20000",
     "-XX:Tier4MinInvocationThreshold=2400",
     "-XX:Tier4CompileThreshold=60000",
-    "-XX:Tier4BackEdgeThreshold=160000",
     "-XX:SweeperThreshold=15",  # percent of new code until Java 17 looks for what is unused, not 0.5
 )
 
