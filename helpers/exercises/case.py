@@ -171,6 +171,8 @@ class Case:
         """
         from helpers import orchestration
 
+        expected = f"{count} task runs that ended"
+
         def known() -> list[TaskRun]:
             found = orchestration.task_runs(run.id)
             if len(found) > count:  # they do not become fewer
@@ -182,7 +184,6 @@ class Case:
             states = [f"{one.name}: {one.state_name}" for one in orchestration.task_runs(run.id)]
             return f"{len(states)}: {', '.join(states) or 'none'}"
 
-        expected = f"{count} task runs that ended"
         return self.wait(known, expected, came, hint, seconds=15)
 
     # ---- names for what the answer makes, removed after the trial ----------------------------

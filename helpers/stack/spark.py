@@ -28,7 +28,7 @@ LATE = (
     "-XX:Tier4InvocationThreshold=20000",
     "-XX:Tier4MinInvocationThreshold=2400",
     "-XX:Tier4CompileThreshold=60000",
-    "-XX:SweeperThreshold=15",  # percent of new code until Java 17 looks for what is unused, not 0.5
+    "-XX:SweeperThreshold=15",  # Java 17 looks for unused code after so many percent, not 0.5
 )
 
 LOGGING = """\
