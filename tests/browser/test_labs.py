@@ -18,7 +18,7 @@ from helpers.exercises import course
 from helpers.stack import lifecycle
 from tests.browser.conftest import SCREENSHOTS
 from tests.labs import trials
-from tests.stack.conftest import free_offset
+from tests.stack import offsets
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -39,11 +39,11 @@ def classroom(folder: Path) -> Iterator[None]:
     """A JupyterLab of its own with a class that nothing is known of; its servers are the tests'."""
     settings_there = {
         "LAB_DATA": folder / "class",
-        "LAB_PORT_OFFSET": free_offset(),
         "LAB_PREFECT_URL": settings().prefect_api,
         "LAB_S3_URL": settings().s3,
     }
     with ExitStack() as stack:
+        settings_there["LAB_PORT_OFFSET"] = stack.enter_context(offsets.claimed())
         for name, value in settings_there.items():
             stack.enter_context(trials.setting(name, value))
         lifecycle.up(["jupyter"])

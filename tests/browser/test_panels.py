@@ -16,7 +16,8 @@ from helpers import inbox, wait
 from helpers.browser import SECONDS, Notebook
 from helpers.config import ROOT
 from tests.browser.conftest import Open
-from tests.stack.conftest import Lab, free_offset
+from tests.stack import offsets
+from tests.stack.conftest import Lab
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("stack")]
 expect.set_options(timeout=SECONDS * 1000)
@@ -79,9 +80,10 @@ Stack()"""
 @pytest.fixture
 def other_lab(tmp_path: Path) -> Iterator[Lab]:
     """A lab of its own, none of whose servers runs yet; what a test starts is stopped."""
-    lab = Lab(tmp_path / "lab", free_offset())
-    yield lab
-    lab.run("down")
+    with offsets.claimed() as offset:
+        lab = Lab(tmp_path / "lab", offset)
+        yield lab
+        lab.run("down")
 
 
 def test_servers_start_and_stop_by_keyboard_and_what_needs_them_says_so(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ import pytest
 
 from helpers.config import ROOT
 from helpers.stack.supervisor import MARK
+from tests.stack import offsets
 
 SECONDS = 180
 # Nothing of the tests' other lab, nor of whoever runs the tests.
@@ -81,31 +80,14 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     return found
 
 
-def free_offset() -> int:
-    """An offset at which no server of a lab would meet another's port.
-
-    Any of many, since another test that runs beside this one looks for one as well. All its ports
-    are below those that Linux and macOS give to whoever asks for any, and end otherwise than the
-    ports of the lab that the other tests use.
-    """
-    for offset in random.sample(range(11050, 17700, 100), 66):
-        if all(_is_free(port + offset) for port in (4200, 5000, 9092, 9000, 8025, 8888, 15002)):
-            return offset
-    raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as trial:
-        return trial.connect_ex(("127.0.0.1", port)) != 0
-
-
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """A lab in a folder whose name has a space and an accent; nothing of it is left behind."""
-    lab = Lab(tmp_path / "a láb's data", free_offset())
-    yield lab
-    lab.run("down")
-    left = lab.processes()
-    for process in left:
-        process.send_signal(signal.SIGKILL)
-    assert not left, f"left running: {[p.cmdline() for p in left]}"
+    with offsets.claimed() as offset:
+        lab = Lab(tmp_path / "a láb's data", offset)
+        yield lab
+        lab.run("down")
+        left = lab.processes()
+        for process in left:
+            process.send_signal(signal.SIGKILL)
+        assert not left, f"left running: {[p.cmdline() for p in left]}"
