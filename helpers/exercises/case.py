@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from helpers import wait
@@ -122,6 +122,33 @@ class Case:
         if not condition:
             raise Wrong(expected, came if isinstance(came, str) else shown(came), hint)
 
+    @contextmanager
+    def reading(self, what: str, hint: str, *more: type[Exception]) -> Iterator[None]:
+        """Fail, saying so, if what the answer made cannot be read as it should be.
+
+        Around a check's own reading of it, `json.loads(…)["id"]`, whose error would else be taken
+        for a service that does not work.
+
+        Args:
+            what: what was expected: "values that are JSON, each with an `id`".
+            hint: what to do about it.
+            more: exceptions that mean it, beside those of parsing and of looking up.
+
+        Raises:
+            Wrong: it cannot be read so.
+        """
+        unreadable: tuple[type[Exception], ...] = (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            *more,
+        )
+        try:
+            yield
+        except unreadable as error:
+            raise Wrong(what, f"{type(error).__name__}: {shown(str(error), False)}", hint) from None
+
     def wait(
         self,
         question: Callable[[], Answer],
@@ -185,6 +212,20 @@ class Case:
             return f"{len(states)}: {', '.join(states) or 'none'}"
 
         return self.wait(known, expected, came, hint, seconds=15)
+
+    def retry_delays(self, task_run: TaskRun) -> list[float]:
+        """How long before each further try of a task run, in seconds, as its states have it.
+
+        Planned seconds: what a busy machine takes longer does not count.
+        """
+        from helpers import orchestration
+
+        delays = []
+        for state in orchestration.task_states(task_run.id):
+            due = state.state_details.scheduled_time
+            if state.name == "AwaitingRetry" and due:
+                delays.append(due.timestamp() - state.timestamp.timestamp())
+        return delays
 
     # ---- names for what the answer makes, removed after the trial ----------------------------
 

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -57,8 +58,11 @@ def collect(name: str, folder: Path | None = None) -> Iterator[tuple[str, str]]:
         return
     if not folder.is_dir():
         raise LabError(f"There is no folder {folder}.")
-    for learner, path in _found(lab, folder):
-        problem = _problem(path)
+    found = list(_found(lab, folder))
+    times = Counter(learner for learner, _ in found)
+    for learner in sorted(times):
+        path = next(path for name, path in found if name == learner)
+        problem = f"handed in {times[learner]} files" if times[learner] > 1 else _problem(path)
         if not problem:
             _take(lab, learner, path)
         yield learner, problem
@@ -84,7 +88,8 @@ def grade(
             so that one that waits for its bound does not hold up the class.
 
     Raises:
-        LabError: there is no such lab or submission, or a service does not work.
+        LabError: there is no such lab or submission, or a service does not work. One that could
+            not be graded holds up no other; this is told when all have been tried.
     """
     from helpers.notebook import require
 
@@ -102,10 +107,15 @@ def grade(
     require(*lab.needs)
     api = course.api()
     _make_known(api, lab.name)
+    failed: dict[str, dict[str, Any]] = {}
     for learner, done in _graded(lab.name, learners or known, at_once):
-        _succeed(done, f"the grading of {learner}'s {lab.name}")
+        if not done["success"]:
+            failed[learner] = done
+            continue
         row = next(one for one in scores(lab.name) if one["learner"] == learner)
         yield learner, row["points"], row["most"]
+    for done in failed.values():
+        _succeed(done, f"the grading of {lab.name} for {', '.join(sorted(failed))}")
 
 
 def _graded(
@@ -199,14 +209,16 @@ def _make_known(api: Any, lab: str) -> None:
 
 
 def _found(lab: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.rglob("*.ipynb")):
-        if ".ipynb_checkpoints" in path.parts:
-            continue
-        inside = path.relative_to(folder)
-        if inside.name == f"{lab}.ipynb" and len(inside.parts) > 1:
-            yield inside.parts[0], path
-        elif inside.name.endswith(f"_{lab}.ipynb") and len(inside.parts) == 1:
-            yield inside.name.removesuffix(f"_{lab}.ipynb"), path
+    """Each learner, by a name that a folder can have, and a notebook of theirs."""
+    for pattern in (f"*/{lab}.ipynb", f"*/{lab}/{lab}.ipynb"):
+        for path in folder.glob(pattern):
+            yield _folder_name(path.relative_to(folder).parts[0]), path
+    for path in folder.glob(f"*_{lab}.ipynb"):
+        yield _folder_name(path.name.removesuffix(f"_{lab}.ipynb")), path
+
+
+def _folder_name(learner: str) -> str:
+    return re.sub(r"[^\w.@-]", "_", learner)
 
 
 def _problem(path: Path) -> str:
@@ -225,13 +237,16 @@ def _problem(path: Path) -> str:
 
 
 def _take(lab: str, learner: str, path: Path) -> None:
-    name = re.sub(r"[^\w.@-]", "_", learner)
-    target = course.folder() / "submitted" / name / lab
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    shutil.copyfile(path, target / f"{lab}.ipynb")
+    """Take a notebook in; one that was taken in before goes when this one is whole."""
+    target = course.folder() / "submitted" / learner / lab
+    draft = target.with_name(f".{lab}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    shutil.copyfile(path, draft / f"{lab}.ipynb")
     when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    (target / "timestamp.txt").write_text(when.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    (draft / "timestamp.txt").write_text(when.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    shutil.rmtree(target, ignore_errors=True)
+    draft.replace(target)
 
 
 def _succeed(result: dict[str, Any], what: str) -> None:

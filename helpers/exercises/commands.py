@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from helpers.errors import LabError
+
 
 @click.group("class")
 def group() -> None:
@@ -60,12 +62,14 @@ def feedback(lab: str) -> None:
 
 @group.command()
 @click.argument("lab")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 def export(lab: str, file: Path | None) -> None:
     """Write the grades of a LAB as CSV, points by task, to a FILE (LAB.csv by default)."""
     from helpers.exercises import classroom, labs
 
     target = file or Path(f"{labs.find(lab).name}.csv")
+    if not target.parent.is_dir():
+        raise LabError(f"There is no folder {target.parent}.", f"mkdir -p {target.parent}")
     click.echo(f"{classroom.export(lab, target)} learners: {target}")
 
 

@@ -201,7 +201,7 @@ class Tills:
         self._sales = sales
         self._faults = dict(faults or {})
         self._calls: Counter[str] = Counter()
-        self._over = threading.Event()
+        self._waits: dict[str, float] = {}
         tills = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -224,12 +224,18 @@ class Tills:
         """How often a shop was asked for."""
         return self._calls[shop]
 
+    def longest_wait(self, shop: str) -> float:
+        """How long a caller waited at most for an answer that did not come, in seconds.
+
+        Of those who gave up: 0 if none did, or none has yet.
+        """
+        return self._waits.get(shop, 0.0)
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -239,8 +245,7 @@ class Tills:
         fault = self._faults.get(shop)
         kind = fault.kind if fault and self._calls[shop] <= fault.times else ""
         if kind == "hangs":
-            self._over.wait(HUNG_SECONDS)
-            request.close_connection = True
+            self._hang(request, shop)
             return
         body = json.dumps(self._sales.get(shop)).encode()
         found = 200 if shop in self._sales else 404
@@ -252,3 +257,15 @@ class Tills:
             request.wfile.flush()
             request.connection.shutdown(socket.SHUT_RDWR)
             request.close_connection = True
+
+    def _hang(self, request: BaseHTTPRequestHandler, shop: str) -> None:
+        """Answer nothing until the caller gives up."""
+        began = time.monotonic()
+        request.close_connection = True
+        request.connection.settimeout(HUNG_SECONDS)
+        with suppress(ConnectionError):
+            try:
+                request.connection.recv(1)
+            except TimeoutError:
+                return
+        self._waits[shop] = max(self._waits.get(shop, 0.0), time.monotonic() - began)

@@ -59,7 +59,7 @@ def _is_run(one: Any) -> bool:
     "whether to try again.",
 )
 def buscar(case: Case) -> None:
-    """Two failures pass, four do not; a lasting fault is tried once."""
+    """Two failures pass, four do not; a lasting fault and any other are tried once."""
     value = _value(case)
     for failures in (0, 3) if case.thorough else (case.random.choice([1, 2]),):
         source = _source(case, value, failures=failures)
@@ -69,6 +69,9 @@ def buscar(case: Case) -> None:
         case.equal(source.calls(), failures + 1, "calls of the source", hint)
     [one] = case.task_runs(case.flow_run(), 1, "One task run, tried several times.")
     case.equal(one.name.rsplit("-", 1)[0], "consultar", "the task", "Name it `consultar`.")
+    delays = case.retry_delays(one)
+    hint = "`retry_delay_seconds` is the wait before each further try."
+    case.true(max(delays, default=0) <= 0.51, "half a second at most before each try", delays, hint)
 
     source = _source(case, value, failures=99)
     outcome = case.attempt("buscar", source)
@@ -83,6 +86,9 @@ def buscar(case: Case) -> None:
     case.equal(came, "Malformed", "what a malformed source raises", "Let it through.")
     hint = "`retry_condition_fn` returns False for what is no `OutOfReach`."
     case.equal(source.calls(), 1, "calls of a malformed source", hint)
+    case.attempt("buscar", Source("nowhere", value))  # a fault that is neither of the two
+    [one] = case.task_runs(case.flow_run(), 1, "One task run, tried once.")
+    case.equal(one.run_count, 1, "tries of a source whose path is no storage path", hint)
 
 
 @lab.task(
@@ -105,6 +111,9 @@ def com_prazo(case: Case) -> None:
     case.equal(one.name.rsplit("-", 1)[0], "perguntar", "the task", "Name it `perguntar`.")
     hint = "`timeout_seconds` ends it; a timer of your own is not known to Prefect."
     case.equal(one.state_name, "TimedOut", "the task run's state", hint)
+    took = (one.end_time - one.start_time).total_seconds()
+    hint = "Call the task: a submitted one is in a thread, which ends when the source has answered."
+    case.true(took < 7, "the task run ends after about 3 s of those 9", f"{took:.1f} s", hint)
     case.equal(run.state_name, "Completed", "the flow run's state", "It had an answer.")
 
 

@@ -41,6 +41,9 @@ def receber(case: Case) -> None:
         case.equal(source.calls(), failures + 1, "calls of the source", hint)
     [one] = case.task_runs(case.flow_run(), 1, "One task run, tried several times.")
     case.equal(_task(one), "ler", "the task", "Name it `ler`.")
+    delays = case.retry_delays(one)
+    hint = "`retry_delay_seconds` is the wait before each further try."
+    case.true(max(delays, default=0) <= 0.51, "half a second at most before each try", delays, hint)
     for lasting, error, calls in ((False, "Temporario", 3), (True, "Permanente", 1)):
         source = _source(case, value, failures=99, lasting=lasting)
         outcome = case.attempt("receber", source)
@@ -80,8 +83,10 @@ def carregar(case: Case) -> None:
     hint = "`on_completion` names a hook that removes it."
     case.equal(storage.etag(note), None, "the note after a run that completed", hint)
     case.call("carregar", source, case.path("raw", "outra.txt"), hint="No note is no error.")
+    hint = "A hook does not change how the run ends, also where there is no note to remove."
     names = [one.state_name for one in case.flow_runs()]
     case.equal(names, ["Failed"] * 2 + ["Completed"] * 2, "the states of four runs", hint)
+    case.task_runs(case.flow_run(), 1, "A function with `@task` calls `fonte`; the flow calls it.")
 
 
 @lab.task(
@@ -156,22 +161,26 @@ def acumular(case: Case) -> None:
         text = "".join(f"{one},{valor}\n" for one, valor in rows.items())
         storage.write(delivery, f"id,valor\n{text}")
         case.call("acumular", delivery, table)
-        found = _rows(table)
+        found = _rows(case, table)
         hint = "Each `id` once, with the value that was delivered last; the others stay."
         case.equal(len(found), len(expected), f"rows after delivery {number}", hint)
         case.equal(dict(found), expected, f"`valor` by `id` after delivery {number}", hint)
         first = storage.etag(table)
         case.call("acumular", delivery, table)
         hint = "What the table has already is not added once more."
-        case.equal(len(_rows(table)), len(expected), "rows after a second run", hint)
+        case.equal(len(_rows(case, table)), len(expected), "rows after a second run", hint)
         same = storage.etag(table) == first
         hint = "The same rows in the same order: sort them, and write nothing that depends on "
         case.true(same, "the same bytes after a second run", "they changed", f"{hint}the clock.")
 
 
-def _rows(path: str) -> list[tuple[int, int]]:
-    lines = csv.DictReader(io.StringIO(storage.read(path).decode()))
-    return [(int(float(line["id"])), int(float(line["valor"]))) for line in lines]
+def _rows(case: Case, path: str) -> list[tuple[int, int]]:
+    there = storage.etag(path)
+    case.true(there, f"a table at {path}", "nothing is there", "Write to `tabela`.")
+    hint = "`to_csv(index=False)`, with the columns of the delivery."
+    with case.reading("a CSV with numbers as `id` and `valor`", hint):
+        lines = csv.DictReader(io.StringIO(storage.read(path).decode()))
+        return [(int(float(line["id"])), int(float(line["valor"]))) for line in lines]
 
 
 @lab.task(

@@ -129,6 +129,8 @@ def agendar(case: Case) -> None:
         active = one.active and not found.paused
         case.true(active, "a schedule that is active", "it is paused", "Leave it active.")
         _due(case, one.schedule, zone, WORKDAYS)
+        hint = "`Cron(…, slug='cedo')`: by its slug it is found again, to be paused or replaced."
+        case.equal(one.slug, "cedo", "the schedule's slug", hint)
 
 
 @lab.task(
@@ -143,7 +145,11 @@ def pedir(case: Case) -> None:
     address, deployment = _deployed(case)
     rows = case.random.randint(300, 900)
     order = f"{case.name}-a"
-    returned = [case.call("pedir", address, order, rows) for _ in range(2)]
+    returned = [case.call("pedir", address, order, rows)]
+    ended = [run.state_name for run in _ordered(deployment) if run.state and run.state.is_final()]
+    hint = "`timeout=0`; without it `arun_deployment` returns when the run has ended."
+    case.equal(ended, [], "runs that had ended when `pedir` returned", hint)
+    returned.append(case.call("pedir", address, order, rows))
     runs = _ordered(deployment)
     hint = "`idempotency_key=pedido`: the server answers with the run it already has."
     case.equal(len(runs), 1, f"runs after ordering {order} twice", hint)

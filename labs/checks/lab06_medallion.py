@@ -116,6 +116,9 @@ def ingerir(case: Case) -> None:
     hint = "Bronze appends: what arrives twice is there twice."
     second = storage.read_delta(target)
     case.equal(len(second), 2 * len(first), "rows after the second load", hint)
+    hint = "The moment of the run, the same in all its rows: `F.lit(momento)`."
+    moments = sorted({str(one) for one in second["data_ingestao"]})
+    case.true(len(moments) == 2, "two moments in `data_ingestao` after two loads", moments, hint)
     _joined_column(case, target, _sales(case, 3))
 
 
@@ -134,22 +137,24 @@ def _joined_column(case: Case, target: str, sales: list[dict[str, Any]]) -> None
 
 def _bronze(case: Case) -> tuple[str, list[dict[str, Any]], dict[str, list[str]]]:
     """A bronze table, the rows that are good in it, and by reason the others."""
-    sales = _sales(case, case.random.randint(12, 20))
-    good, bad = sales[6:], sales[:6]
+    sales = _sales(case, case.random.randint(14, 22))
+    good, bad = sales[8:], sales[:8]
+    cut = json.dumps(bad[7])[:20]
     bad[0]["valor"], bad[1]["valor"] = 0.0, -bad[1]["valor"]
     for row, name in zip(bad[2:5], ("regiao", "valor", "data"), strict=True):
         row[name] = None
-    cut = json.dumps(bad[5])[:20]
+    bad[5].update(regiao=None, valor=-1.0)  # the first reason that holds is `nulo`
+    bad[6]["id"] = None
     twin = good[0] | {"valor": good[0]["valor"] + 1} if case.thorough else None
     good += [twin] if twin else []
-    rows = [one | {"registro_malformado": None} for one in [*good, *bad[:5], good[0], good[1]]]
+    rows = [one | {"registro_malformado": None} for one in [*good, *bad[:7], good[0], good[1]]]
     rows.append(dict.fromkeys(COLUMNS) | {"registro_malformado": cut})
     table = _table(rows, [*COLUMNS, "registro_malformado"])
     table["registro_malformado"] = table["registro_malformado"].astype("string")
     table["data_ingestao"] = [f"2025-03-10T00:00:{n:02d}+00:00" for n in range(len(table))]
     path = storage.write_delta(case.path("bronze", "vendas"), table)
-    ids = [str(one["id"]) for one in bad]
-    reasons = {"malformado": ["null"], "nulo": ids[2:5], "valor inválido": ids[:2]}
+    ids = [_text(one["id"], "id") for one in bad]
+    reasons = {"malformado": ["null"], "nulo": ids[2:7], "valor inválido": ids[:2]}
     return path, good, {name: sorted(found) for name, found in reasons.items()}
 
 

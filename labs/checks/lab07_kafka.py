@@ -27,9 +27,24 @@ def _source(case: Case, **how: Any) -> Source:
 def _sales(case: Case, count: int) -> list[dict[str, Any]]:
     ids = case.random.sample(range(1000, 9999), count)
     return [
-        {"id": one, "regiao": case.random.choice(REGIONS), "valor": case.random.randint(100, 9999)}
+        {
+            "id": one,
+            "regiao": case.random.choice(REGIONS),
+            "valor": case.random.randint(100, 99_999) / 100,
+        }
         for one in ids
     ]
+
+
+def _full(case: Case) -> str:
+    """A topic that takes no message."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    topic = case.topic("cheio")
+    new = NewTopic(topic, 1, 1, config={"max.message.bytes": "0"})
+    admin = AdminClient(kafka.configuration())  # named, so that it lives until the answer is there
+    admin.create_topics([new])[topic].result()
+    return topic
 
 
 def _deliver(topic: str, sales: list[dict[str, Any]]) -> None:
@@ -89,16 +104,12 @@ def enviar(case: Case) -> None:
     found = kafka.read(topic)
     hint = "The client sends in the background: `flush`, or `kafka.send`, waits for the broker."
     case.equal(len(found), len(sales), "messages in the topic when the flow has ended", hint)
-    try:
+    hint = "`json.dumps(venda)` is JSON; `str(venda)` is Python."
+    with case.reading("values that are JSON, each a sale with its `id`", hint):
         values = [json.loads(one.value or b"") for one in found]
-    except ValueError:
-        hint = "`json.dumps(venda)` is JSON; `str(venda)` is Python."
-        case.true(False, "values that are JSON", shown_value(found[0].value), hint)
-    by_id = {value["id"]: value for value in values}
+        by_id = {value["id"]: value for value in values}
     case.equal(by_id, {sale["id"]: sale for sale in sales}, "the sales", "All fields of each.")
-    keys = {
-        value["id"]: (one.key or b"").decode() for one, value in zip(found, values, strict=True)
-    }
+    keys = {value["id"]: _text(one.key) for one, value in zip(found, values, strict=True)}
     expected = {sale["id"]: sale["regiao"] for sale in sales}
     case.equal(keys, expected, "the key by `id`", "The region, as text, is the key.")
     for region in REGIONS:
@@ -107,9 +118,9 @@ def enviar(case: Case) -> None:
         case.equal(came, given, f"the order of {region}", "Send in the order of `vendas`.")
 
 
-def shown_value(value: bytes | None) -> str:
-    """The beginning of a message's value."""
-    return (value or b"").decode(errors="replace")[:80]
+def _text(part: bytes | None) -> str:
+    """A message's key or value, whatever bytes it is of."""
+    return (part or b"").decode(errors="replace")
 
 
 @lab.task(
@@ -150,9 +161,10 @@ def processar(case: Case) -> None:
     "call `try`, two lists, two `kafka.send`, and the commit last.",
 )
 def separar(case: Case) -> None:
-    """Good and poisoned messages mixed; each is somewhere, once."""
+    """Good and poisoned messages mixed; each is somewhere, once. Then a topic that takes none."""
     source, good, bad = _topic(case, "vendas"), _topic(case, "saida"), _topic(case, "erros")
     group, sales = case.group(), _sales(case, 30)
+    sales[0]["valor"] = 19.99  # 100 times that is 1998.9999999999998
     number = case.random.randint(10, 99)
     poison = [b"{", f'"{number}"'.encode(), b'{"id": 1}', b'{"id": 2, "valor": "12"}']
     poison += [b'{"id": 3, "valor": -5}', b'{"id": 4, "valor": null}', b'{"id": 5, "valor": 0}']
@@ -165,28 +177,41 @@ def separar(case: Case) -> None:
     hint = "A poisoned message must not end the run."
     came = case.call("separar", source, good, bad, group, hint=hint)
     case.equal(came, len(sales), "what it returns", "How many were good.")
-    results = {json.loads(one.value or b"")["id"]: one for one in kafka.read(good)}
-    cents = {key: json.loads(one.value or b"").get("centavos") for key, one in results.items()}
-    expected = {sale["id"]: sale["valor"] * 100 for sale in sales}
-    case.equal(cents, expected, "`centavos` by `id` in the topic of results", "`valor` times 100.")
-    keys = {key: (one.key or b"").decode() for key, one in results.items()}
+    found = kafka.read(good)
+    case.equal(len(found), len(sales), "messages in the topic of results", "Each good one, once.")
+    with case.reading("results that are JSON with `id` and `centavos`", "`json.dumps` makes JSON."):
+        values = [json.loads(one.value or b"") for one in found]
+        cents = {one["id"]: one["centavos"] for one in values}
+    expected = {sale["id"]: round(sale["valor"] * 100) for sale in sales}
+    hint = "`round(valor * 100)`: `int` cuts off, and 100 times 19.99 is 1998.9999999999998."
+    case.equal(cents, expected, "`centavos` by `id` in the topic of results", hint)
+    results = {one["id"]: message for one, message in zip(values, found, strict=True)}
+    keys = {key: _text(one.key) for key, one in results.items()}
     expected_keys = {sale["id"]: sale["regiao"] for sale in sales}
     case.equal(keys, expected_keys, "the keys of the results", "Each under the key it came with.")
     letters = kafka.read(bad)
     hint = "Each that is not good, as it came: not one lost, not one changed."
-    values = sorted(shown_value(one.value) for one in letters)
-    case.equal(values, sorted(map(shown_value, poison)), "the values in the topic of errors", hint)
+    aside = sorted(_text(one.value) for one in letters)
+    case.equal(aside, sorted(map(_text, poison)), "the values in the topic of errors", hint)
+    case.equal({_text(one.key) for one in letters}, {"Sul"}, "the keys of the errors", hint)
     origins = {f"{source}/{one.partition}/{one.offset}": one.value for one in kafka.read(source)}
     for letter in letters:
         headers = dict(letter.headers)
         hint = "`(key, value, [('motivo', b'…'), ('origem', b'…')])` is a message with headers."
         case.true(headers.get("motivo"), "a header `motivo` on each", f"{sorted(headers)}", hint)
-        place = headers.get("origem", b"").decode()
+        place = headers.get("origem", b"").decode(errors="replace")
         hint = "`{topic}/{partition}/{offset}` of the message as it was read."
         same = origins.get(place) == letter.value
-        case.true(same, f"`origem` leads back to {shown_value(letter.value)}", place, hint)
+        case.true(same, f"`origem` leads back to {_text(letter.value)}", place, hint)
     hint = "At the end, also for those put aside: they are done."
     case.equal(_lag(source, group), 0, "messages before the group", hint)
+
+    other = case.group("outro")
+    outcome = case.attempt("separar", source, _full(case), bad, other)
+    hint = "`kafka.send` waits for the broker, and raises if it did not take all: let it through."
+    case.true(outcome.error, "a run that cannot send fails", outcome.value, hint)
+    hint = "Commit when both topics have everything; what was committed before is never read again."
+    case.equal(_lag(source, other), len(messages), "messages before the group of that run", hint)
 
 
 @lab.task(
@@ -223,8 +248,9 @@ def _counted(
     case: Case, arguments: tuple[str, str, str, Source], sales: list[dict[str, Any]], when: str
 ) -> None:
     came = case.call("contar", *arguments)
-    lines = csv.DictReader(io.StringIO(storage.read(arguments[2]).decode()))
-    rows = [(int(float(line["id"])), float(line["valor"])) for line in lines]
+    with case.reading("a CSV with numbers as `id` and `valor`", "`to_csv(index=False)`."):
+        lines = csv.DictReader(io.StringIO(storage.read(arguments[2]).decode()))
+        rows = [(int(float(line["id"])), float(line["valor"])) for line in lines]
     hint = "Each `id` once, whether it comes twice in a run or again in a later one."
     case.equal(len(rows), len(sales), f"rows of the table {when}", hint)
     expected = {sale["id"]: sale["valor"] for sale in sales}

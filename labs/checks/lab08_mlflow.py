@@ -68,7 +68,9 @@ def treinar(case: Case) -> None:
         kept = run.data.params.get("alpha")
         hint = "`mlflow.log_param('alpha', alpha)`."
         case.true(kept, "a parameter `alpha`", sorted(run.data.params), hint)
-        case.equal(float(kept), alpha, "the parameter `alpha`", hint)
+        with case.reading("a number as the parameter `alpha`", hint):
+            kept = float(kept)
+        case.equal(kept, alpha, "the parameter `alpha`", hint)
         error = (_ridge(rows[:cut], alpha).predict(rest[COLUMNS]) - rest["atraso"]).abs().mean()
         hint = "`mean_absolute_error` of the rows that were not trained on, as the metric `mae`."
         came = run.data.metrics.get("mae")
@@ -85,8 +87,9 @@ def treinar(case: Case) -> None:
     "`registered_model_version`.",
 )
 def registrar(case: Case) -> None:
-    """Loaded again it answers the same, and refuses what is not its own."""
+    """Loaded again it answers the same for new flights."""
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     experiment, model = case.experiment(), case.model()
     path, alpha = _data(case, "voos", 0.05), round(case.random.uniform(0.1, 5), 3)
@@ -102,9 +105,12 @@ def registrar(case: Case) -> None:
     case.true(signature, "a model with a signature", "it has none", hint)
     case.equal(signature.inputs.input_names(), COLUMNS, "the columns it takes", hint)
     case.true(signature.outputs, "a signature that tells the answer too", "inputs alone", hint)
-    new = pd.DataFrame({"distancia": [150.0, 2400.0], "hora": [6.0, 21.0]})
-    expected = [float(one) for one in _ridge(_table(path), alpha).predict(new)]
-    came = [round(float(one), 6) for one in loaded.predict(new)]
+    # Whole numbers of 32 bits: a signature of `long` takes them, and one of `double` as well.
+    new = pd.DataFrame({"distancia": [150, 2400], "hora": [6, 21]}, dtype="int32")
+    expected = [float(one) for one in _ridge(_table(path), alpha).predict(new.astype(float))]
+    hint = "The signature is made of the two columns as numbers, and of what the model answers."
+    with case.reading("a model that answers for two new flights", hint, MlflowException):
+        came = [round(float(one), 6) for one in loaded.predict(new)]
     hint = "Fit on all rows of `dados`, with `alpha`."
     case.equal(came, [round(one, 6) for one in expected], "its answers for two new flights", hint)
 
@@ -117,16 +123,20 @@ def registrar(case: Case) -> None:
     "'FINISHED'\", output_format='list')`, and `run.data.metrics`.",
 )
 def melhor(case: Case) -> None:
-    """The smallest number belongs to a run that failed; some have no number."""
+    """The smallest number belongs to a run that failed, and some have none; then there are more."""
     experiment = case.experiment()
     client = tracking.client()
     number = client.create_experiment(experiment)
     case.equal(case.call("melhor", experiment), None, "the best of no runs", "None.")
-    errors = [round(case.random.uniform(5, 50), 3) for _ in range(4)]
-    made = {_made(number, "FINISHED", {"mae": error}): error for error in errors}
     for status in ("FAILED", "KILLED") if case.thorough else ("FAILED",):
         _made(number, status, {"mae": 1.0})
     _made(number, "FINISHED", {"rmse": 0.5})
+    came = case.call("melhor", experiment)
+    hint = "`FINISHED` runs that have the metric; here is none."
+    case.true(came is None, "None where one run failed and one has no `mae`", _said(came), hint)
+    least, *errors = sorted(round(case.random.uniform(5, 50), 3) for _ in range(4))
+    errors.insert(1, least)  # neither the oldest nor the newest
+    made = {_made(number, "FINISHED", {"mae": error}): error for error in errors}
     best = min(made, key=lambda run: made[run])
     came = case.call("melhor", experiment)
     hint = "`FINISHED` runs that have the metric; the smallest error is the best."

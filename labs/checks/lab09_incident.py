@@ -166,6 +166,7 @@ def _closing(
     with Tills(sales, faults) as tills:
         came = case.attempt("fechar", tills.address, shops, target, seconds=25)
         calls = {shop: tills.calls(shop) for shop in shops}
+        waited = max(tills.longest_wait(shop) for shop in shops)
     said = f"{came.error}: {came.message}" if came.error else came.value
     for name in ("totais", "rejeitadas"):
         hint = "One bad record or shop must not keep the rest from being written."
@@ -177,7 +178,7 @@ def _closing(
         if shop not in lost
     }
     hint = "Add up what is a number, of each shop that answered in one of three calls."
-    found = json.loads(storage.read(f"{target}/totais.json"))
+    found = _json(case, f"{target}/totais.json")
     case.equal(found, totals, f"totais.json {when}", hint)
     rejects = [
         {**sale, "loja": shop}
@@ -185,7 +186,7 @@ def _closing(
         for sale in sales[shop]
         if not _is_number(sale.get("valor"))
     ]
-    found = json.loads(storage.read(f"{target}/rejeitadas.json"))
+    found = _json(case, f"{target}/rejeitadas.json")
     hint = "The records as they came, each with its `loja`; an empty list when there are none."
     case.equal(_sorted(found), _sorted(rejects), f"rejeitadas.json {when}", hint)
     for shop in shops:
@@ -194,6 +195,8 @@ def _closing(
         hint = "403 will be 403 the next time." if fault.kind == "forbidden" else ""
         hint = hint or "`retries=2` makes three calls in all; a good answer needs one."
         case.equal(calls[shop], expected, f"calls of {shop} {when}", hint)
+    hint = "`httpx.get(…, timeout=1)`; left out, it is five seconds."
+    case.true(waited < 3, f"a call that ends after one second, {when}", f"{waited:.1f} s", hint)
     run = case.flow_run()
     state = "Failed" if lost else "Completed"
     case.equal(run.state_name, state, f"the run's state {when}", "`Failed(message=…)`, returned.")
@@ -204,6 +207,11 @@ def _closing(
         case.true(right, f"a message that names {', '.join(lost)} and no other", message, hint)
         return
     case.equal(came.value, totals, f"what it returns {when}", "Return the totals.")
+
+
+def _json(case: Case, path: str) -> Any:
+    with case.reading(f"JSON in {path}", "`json.dumps(…)` is JSON; `str(…)` is Python."):
+        return json.loads(storage.read(path))
 
 
 def _sorted(found: Any) -> Any:

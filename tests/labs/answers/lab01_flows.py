@@ -206,6 +206,36 @@ def vendas_por_regiao(origem: str, destino: str) -> str:
     return carregar(transformar(extrair(origem)), destino)
 
 
+# %% 1c wrong · a region whose sales have no value
+# says: Drop the rows without a `valor` first
+import io
+
+import pandas as pd
+from prefect import flow, task
+
+from helpers import storage
+
+
+@task
+def extrair(origem):
+    return pd.read_csv(io.BytesIO(storage.read(origem)))
+
+
+@task
+def transformar(vendas):
+    return vendas.groupby("regiao", as_index=False).agg(total=("valor", "sum"))
+
+
+@task
+def carregar(somas, destino):
+    return storage.write(destino, somas.to_csv(index=False))
+
+
+@flow(name="Vendas por Região")
+def vendas_por_regiao(origem: str, destino: str) -> str:
+    return carregar(transformar(extrair(origem)), destino)
+
+
 # %% 1c wrong · counts in place of adding
 # says: Drop the rows without a `valor` first
 import io
@@ -399,8 +429,30 @@ def fechar_dia(caminhos: list[str]):
     return {caminho: estado.result() for caminho, estado in estados.items()}
 
 
+# %% 1e wrong · names the first that failed
+# says: Put all the paths that failed into the message, and only those.
+from prefect import flow
+from prefect.states import Failed
+
+from helpers import storage
+
+
+@flow(name="Contar Linhas")
+def contar_linhas(caminho: str) -> int:
+    return storage.read(caminho).decode().count("\n") - 1
+
+
+@flow(name="Fechar o Dia")
+def fechar_dia(caminhos: list[str]):
+    estados = {caminho: contar_linhas(caminho, return_state=True) for caminho in caminhos}
+    for caminho, estado in estados.items():
+        if not estado.is_completed():
+            return Failed(message=caminho)
+    return {caminho: estado.result() for caminho, estado in estados.items()}
+
+
 # %% 1e wrong · names every path
-# says: Put the paths that failed into the message, and only those.
+# says: Put all the paths that failed into the message, and only those.
 from prefect import flow
 from prefect.states import Failed
 

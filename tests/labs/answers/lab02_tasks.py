@@ -53,14 +53,14 @@ def preparar(limpeza, carga):
 # %% 2b right · delays that grow
 from prefect import flow, task
 
-from helpers.exercises.sources import Malformed
+from helpers.exercises.sources import OutOfReach
 
 
 @task(
     name="consultar",
     retries=3,
     retry_delay_seconds=[0.1, 0.2, 0.4],
-    retry_condition_fn=lambda t, r, s: not isinstance(s.result(raise_on_failure=False), Malformed),
+    retry_condition_fn=lambda t, r, s: isinstance(s.result(raise_on_failure=False), OutOfReach),
 )
 def consultar(fonte):
     return fonte()
@@ -69,6 +69,42 @@ def consultar(fonte):
 @flow(name="Buscar Preço")
 def buscar(fonte):
     return consultar.submit(fonte).result()
+
+
+# %% 2b wrong · after three seconds
+# says: half a second at most before each try
+from prefect import flow, task
+
+
+@task(name="consultar", retries=3, retry_delay_seconds=3, retry_condition_fn=vale_a_pena)
+def consultar(fonte):
+    return fonte()
+
+
+@flow(name="Buscar Preço")
+def buscar(fonte):
+    return consultar(fonte)
+
+
+# %% 2b wrong · all but malformed data
+# says: `retry_condition_fn` returns False for what is no `OutOfReach`.
+from prefect import flow, task
+
+from helpers.exercises.sources import Malformed
+
+
+def vale_a_pena(task, task_run, state) -> bool:
+    return not isinstance(state.result(raise_on_failure=False), Malformed)
+
+
+@task(name="consultar", retries=3, retry_delay_seconds=0.2, retry_condition_fn=vale_a_pena)
+def consultar(fonte):
+    return fonte()
+
+
+@flow(name="Buscar Preço")
+def buscar(fonte):
+    return consultar(fonte)
 
 
 # %% 2b wrong · never again
@@ -171,6 +207,23 @@ def perguntar(fonte):
 @flow(name="Com Prazo")
 def com_prazo(fonte):
     return perguntar(fonte)
+
+
+# %% 2c wrong · a submitted task, which the bound does not end
+# says: Call the task
+from prefect import flow, task
+
+
+@task(name="perguntar", timeout_seconds=3)
+def perguntar(fonte):
+    return fonte()
+
+
+@flow(name="Com Prazo")
+def com_prazo(fonte):
+    futuro = perguntar.submit(fonte)
+    futuro.wait()
+    return futuro.result() if futuro.state.is_completed() else "sem resposta"
 
 
 # %% 2c wrong · the flow fails with it

@@ -76,6 +76,26 @@ def receber(fonte):
     return ler(fonte)
 
 
+# %% 3a wrong · after three seconds
+# says: half a second at most before each try
+from prefect import flow, task
+
+
+@task(name="ler", retries=2, retry_delay_seconds=3, retry_condition_fn=pode_passar)
+def ler(fonte):
+    try:
+        return fonte()
+    except OutOfReach as error:
+        raise Temporario(str(error)) from error
+    except Malformed as error:
+        raise Permanente(str(error)) from error
+
+
+@flow(name="Receber")
+def receber(fonte):
+    return ler(fonte)
+
+
 # %% 3a wrong · the condition looks for what the task never raises
 # says: `retries=2` makes three calls in all.
 from prefect import flow, task
@@ -168,6 +188,16 @@ def carregar(fonte, nota: str):
         raise
     storage.remove(nota)
     return valor
+
+
+# %% 3b wrong · without a task
+# says: A function with `@task` calls `fonte`
+from prefect import flow
+
+
+@flow(name="Carregar", on_failure=[anotar], on_completion=[apagar])
+def carregar(fonte, nota: str):
+    return fonte()
 
 
 # %% 3b wrong · the note stays
@@ -394,6 +424,13 @@ def acumular(entrega: str, tabela: str):
     todas = pd.concat([ler_csv(tabela), ler_csv(entrega)])
     todas = todas.drop_duplicates("id").sort_values("id")
     storage.write(tabela, todas.to_csv(index=False))
+
+
+# %% 3d wrong · the columns by other names
+# says: a CSV with numbers as `id` and `valor`
+@flow(name="Acumular")
+def acumular(entrega: str, tabela: str):
+    storage.write(tabela, ler_csv(entrega).rename(columns={"valor": "total"}).to_csv(index=False))
 
 
 # %% 3d wrong · only the delivery

@@ -82,15 +82,14 @@ async def publicar(nome: str, destino: str):
 
 # %% 4b right · the days by name
 from prefect import flow
+from prefect.schedules import Cron
+
 from helpers.config import ROOT
-
-
-from prefect.client.schemas.schedules import CronSchedule
 
 
 async def agendar(nome: str, fuso: str):
     etl = await flow.from_source(str(ROOT), entrypoint="flows/etl_simples.py:etl_pipeline")
-    uteis = CronSchedule(cron="30 5 * * mon-fri", timezone=fuso)
+    uteis = Cron("30 5 * * mon-fri", timezone=fuso, slug="cedo")
     return await etl.adeploy(nome, work_pool_name="lab", schedule=uteis)
 
 
@@ -108,6 +107,21 @@ async def agendar(nome: str, fuso: str):
     return await etl.adeploy(
         nome, work_pool_name="lab", schedules=[RRule(regra, timezone=fuso, slug="cedo")]
     )
+
+
+# %% 4b wrong · without its name
+# says: by its slug it is found again
+from prefect import flow
+from helpers.config import ROOT
+
+
+from prefect.client.schemas.schedules import CronSchedule
+
+
+async def agendar(nome: str, fuso: str):
+    etl = await flow.from_source(str(ROOT), entrypoint="flows/etl_simples.py:etl_pipeline")
+    uteis = CronSchedule(cron="30 5 * * mon-fri", timezone=fuso)
+    return await etl.adeploy(nome, work_pool_name="lab", schedule=uteis)
 
 
 # %% 4b wrong · without a zone
@@ -185,7 +199,7 @@ async def agendar(nome: str, fuso: str):
     from prefect.schedules import Interval
 
     etl = await flow.from_source(str(ROOT), entrypoint="flows/etl_simples.py:etl_pipeline")
-    inicio = datetime(2026, 1, 5, 5, 30, tzinfo=ZoneInfo(fuso))
+    inicio = datetime.now(ZoneInfo(fuso)).replace(hour=5, minute=30, second=0, microsecond=0)
     dia = Interval(timedelta(days=1), anchor_date=inicio, timezone=fuso)
     return await etl.adeploy(nome, work_pool_name="lab", schedules=[dia])
 
@@ -241,6 +255,16 @@ async def pedir(implantacao: str, pedido: str, linhas: int):
     alvo = "s3://gold/labs/lab04-teste/outro.csv"
     ordem = {"parameters": {"rows": linhas, "destination": alvo}, "idempotency_key": pedido}
     return (await arun_deployment(implantacao, **ordem, timeout=0)).id
+
+
+# %% 4c wrong · waits for the run
+# says: runs that had ended when `pedir` returned
+from prefect.deployments import arun_deployment
+
+
+async def pedir(implantacao: str, pedido: str, linhas: int):
+    ordem = {"parameters": {"rows": linhas}, "idempotency_key": pedido}
+    return (await arun_deployment(implantacao, **ordem)).id
 
 
 # %% 4c wrong · returns the run

@@ -162,6 +162,26 @@ async def consultar(fontes, limite):
     return await asyncio.gather(*[consulta(fonte, limite) for fonte in fontes])
 
 
+# %% 5c right · asks for the limit first
+from prefect import flow, task, unmapped
+from prefect.concurrency.sync import concurrency
+
+from helpers import orchestration
+
+
+@task(name="consulta")
+def consulta(fonte, limite: str):
+    with concurrency(limite):
+        return fonte()
+
+
+@flow(name="Consultar")
+def consultar(fontes: list, limite: str):
+    with orchestration.client() as api:
+        api.read_global_concurrency_limit_by_name(limite)
+    return consulta.map(fontes, unmapped(limite)).result()
+
+
 # %% 5c wrong · a limit of this run alone
 # says: a colleague's program holds one
 from prefect import flow, task
@@ -179,7 +199,7 @@ def consultar(fontes: list, limite: str):
 
 
 # %% 5c wrong · not strict
-# says: what an unknown limit raises
+# says: a run under an unknown limit fails
 from prefect import flow, task, unmapped
 from prefect.concurrency.sync import concurrency
 

@@ -45,8 +45,19 @@ def ingerir(fonte: str, destino: str, esquema: str) -> None:
     lido = spark.session().read.json(
         fonte, schema=esquema, columnNameOfCorruptRecord="registro_malformado"
     )
-    lido = lido.withColumn("data_ingestao", F.lit("2025"))
+    lido = lido.withColumn("data_ingestao", F.current_timestamp().cast("string"))
     lido.write.save(destino, format="delta", mode="append")
+
+
+# %% 6a wrong · always the same moment
+# says: two moments in `data_ingestao`
+@flow(name="Ingerir Vendas")
+def ingerir(fonte: str, destino: str, esquema: str) -> None:
+    lido = spark.session().read.json(
+        fonte, schema=esquema, columnNameOfCorruptRecord="registro_malformado"
+    )
+    lido = lido.withColumn("data_ingestao", F.lit("2025"))
+    lido.write.save(destino, format="delta", mode="append", mergeSchema="true")
 
 
 # %% 6b right · in sql
@@ -113,6 +124,39 @@ def limpar(bronze: str, silver: str) -> None:
     maus = registros.withColumn(
         "motivo", F.expr("CASE WHEN valor <= 0 THEN 'valor inválido' ELSE 'malformado' END")
     ).where("id IS NULL OR data IS NULL OR regiao IS NULL OR valor IS NULL OR valor <= 0")
+    maus.write.save(silver + "_rejeitados", format="delta", mode="overwrite")
+
+
+# %% 6b wrong · the value before the null
+# says: A record has the first reason that holds
+@flow(name="Limpar Vendas")
+def limpar(bronze: str, silver: str) -> None:
+    colunas = ["id", "data", "regiao", "valor"]
+    registros = spark.session().read.format("delta").load(bronze)
+    bons = registros.select(*colunas).dropna().where("valor > 0").dropDuplicates()
+    bons.write.save(silver, format="delta", mode="overwrite")
+    maus = registros.withColumn(
+        "motivo",
+        F.expr("""CASE WHEN registro_malformado IS NOT NULL THEN 'malformado'
+            WHEN valor <= 0 THEN 'valor inválido'
+            WHEN id IS NULL OR data IS NULL OR regiao IS NULL OR valor IS NULL THEN 'nulo' END"""),
+    ).where("motivo IS NOT NULL")
+    maus.write.save(silver + "_rejeitados", format="delta", mode="overwrite")
+
+
+# %% 6b wrong · a sale without its id is good
+# says: rows of silver after the first run
+@flow(name="Limpar Vendas")
+def limpar(bronze: str, silver: str) -> None:
+    colunas = ["id", "data", "regiao", "valor"]
+    registros = spark.session().read.format("delta").load(bronze)
+    motivo = F.expr("""CASE WHEN registro_malformado IS NOT NULL THEN 'malformado'
+        WHEN data IS NULL OR regiao IS NULL OR valor IS NULL THEN 'nulo'
+        WHEN valor <= 0 THEN 'valor inválido' END""")
+    registros = registros.withColumn("motivo", motivo)
+    bons = registros.where("motivo IS NULL").select(*colunas).dropDuplicates()
+    bons.write.save(silver, format="delta", mode="overwrite")
+    maus = registros.where("motivo IS NOT NULL")
     maus.write.save(silver + "_rejeitados", format="delta", mode="overwrite")
 
 

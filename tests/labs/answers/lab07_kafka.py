@@ -450,6 +450,123 @@ def separar(entrada: str, saida: str, erros: str, grupo: str) -> int:
     return len(boas)
 
 
+# %% 7d wrong · cuts the cents off
+# says: `int` cuts off
+from prefect import flow
+
+
+def cortada(valor: bytes) -> str:
+    venda = json.loads(convertida(valor)) | {"centavos": int(json.loads(valor)["valor"] * 100)}
+    return json.dumps(venda)
+
+
+@flow(name="Separar")
+def separar(entrada: str, saida: str, erros: str, grupo: str) -> int:
+    consumidor = kafka.consumer(grupo, **kafka.TAKING)
+    boas, ruins = [], []
+    try:
+        consumidor.assign(kafka.partitions(entrada))
+        mensagens = kafka.take(consumidor, 100, 1)
+        for uma in mensagens:
+            try:
+                boas.append((uma.key, cortada(uma.value)))
+            except ValueError as error:
+                origem = f"{entrada}/{uma.partition}/{uma.offset}"
+                cabecalho = [("motivo", str(error).encode()), ("origem", origem.encode())]
+                ruins.append((uma.key, uma.value, cabecalho))
+        kafka.send(saida, boas)
+        kafka.send(erros, ruins)
+        if mensagens:
+            consumidor.commit(asynchronous=False)
+    finally:
+        consumidor.close()
+    return len(boas)
+
+
+# %% 7d wrong · Python, not JSON
+# says: results that are JSON with `id` and `centavos`
+from prefect import flow
+
+
+@flow(name="Separar")
+def separar(entrada: str, saida: str, erros: str, grupo: str) -> int:
+    consumidor = kafka.consumer(grupo, **kafka.TAKING)
+    boas, ruins = [], []
+    try:
+        consumidor.assign(kafka.partitions(entrada))
+        mensagens = kafka.take(consumidor, 100, 1)
+        for uma in mensagens:
+            try:
+                boas.append((uma.key, str(json.loads(convertida(uma.value)))))
+            except ValueError as error:
+                origem = f"{entrada}/{uma.partition}/{uma.offset}"
+                cabecalho = [("motivo", str(error).encode()), ("origem", origem.encode())]
+                ruins.append((uma.key, uma.value, cabecalho))
+        kafka.send(saida, boas)
+        kafka.send(erros, ruins)
+        if mensagens:
+            consumidor.commit(asynchronous=False)
+    finally:
+        consumidor.close()
+    return len(boas)
+
+
+# %% 7d wrong · the keys of the poison are lost
+# says: the keys of the errors
+from prefect import flow
+
+
+@flow(name="Separar")
+def separar(entrada: str, saida: str, erros: str, grupo: str) -> int:
+    consumidor = kafka.consumer(grupo, **kafka.TAKING)
+    boas, ruins = [], []
+    try:
+        consumidor.assign(kafka.partitions(entrada))
+        mensagens = kafka.take(consumidor, 100, 1)
+        for uma in mensagens:
+            try:
+                boas.append((uma.key, convertida(uma.value)))
+            except ValueError as error:
+                origem = f"{entrada}/{uma.partition}/{uma.offset}"
+                cabecalho = [("motivo", str(error).encode()), ("origem", origem.encode())]
+                ruins.append((None, uma.value, cabecalho))
+        kafka.send(saida, boas)
+        kafka.send(erros, ruins)
+        if mensagens:
+            consumidor.commit(asynchronous=False)
+    finally:
+        consumidor.close()
+    return len(boas)
+
+
+# %% 7d wrong · commits before it sends
+# says: what was committed before is never read again
+from prefect import flow
+
+
+@flow(name="Separar")
+def separar(entrada: str, saida: str, erros: str, grupo: str) -> int:
+    consumidor = kafka.consumer(grupo, **kafka.TAKING)
+    boas, ruins = [], []
+    try:
+        consumidor.assign(kafka.partitions(entrada))
+        mensagens = kafka.take(consumidor, 100, 1)
+        if mensagens:
+            consumidor.commit(asynchronous=False)
+        for uma in mensagens:
+            try:
+                boas.append((uma.key, convertida(uma.value)))
+            except ValueError as error:
+                origem = f"{entrada}/{uma.partition}/{uma.offset}"
+                cabecalho = [("motivo", str(error).encode()), ("origem", origem.encode())]
+                ruins.append((uma.key, uma.value, cabecalho))
+        kafka.send(saida, boas)
+        kafka.send(erros, ruins)
+    finally:
+        consumidor.close()
+    return len(boas)
+
+
 # %% 7d wrong · never commits
 # says: also for those put aside
 from prefect import flow

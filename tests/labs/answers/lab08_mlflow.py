@@ -113,6 +113,67 @@ def registrar(dados, alpha, experimento, modelo):
     return mlflow.register_model(info.model_uri, modelo).version
 
 
+# %% 8b right · the columns as the file has them
+import io
+
+import mlflow
+import pandas as pd
+from mlflow.models import infer_signature
+from prefect import flow
+from sklearn.linear_model import Ridge
+
+from helpers import storage, tracking
+
+
+@flow(name="Registrar")
+def registrar(dados: str, alpha: float, experimento: str, modelo: str) -> str:
+    tracking.client()
+    voos = pd.read_csv(io.BytesIO(storage.read(dados)))
+    entrada = voos[["distancia", "hora"]]
+    ajustado = Ridge(alpha=alpha).fit(entrada, voos["atraso"])
+    mlflow.set_experiment(experimento)
+    with mlflow.start_run():
+        guardado = mlflow.sklearn.log_model(
+            ajustado,
+            name="modelo",
+            signature=infer_signature(entrada, ajustado.predict(entrada)),
+            pip_requirements=REQUISITOS,
+            registered_model_name=modelo,
+        )
+    return str(guardado.registered_model_version)
+
+
+# %% 8b wrong · the columns as text
+# says: a model that answers for two new flights
+import io
+
+import mlflow
+import pandas as pd
+from mlflow.models import infer_signature
+from prefect import flow
+from sklearn.linear_model import Ridge
+
+from helpers import storage, tracking
+
+
+@flow(name="Registrar")
+def registrar(dados: str, alpha: float, experimento: str, modelo: str) -> str:
+    tracking.client()
+    voos = pd.read_csv(io.BytesIO(storage.read(dados)))
+    entrada = voos[["distancia", "hora"]]
+    ajustado = Ridge(alpha=alpha).fit(entrada, voos["atraso"])
+    mlflow.set_experiment(experimento)
+    with mlflow.start_run():
+        guardado = mlflow.sklearn.log_model(
+            ajustado,
+            name="modelo",
+            signature=infer_signature(entrada.astype(str), ajustado.predict(entrada)),
+            pip_requirements=REQUISITOS,
+            registered_model_name=modelo,
+        )
+    return str(guardado.registered_model_version)
+
+
 # %% 8b wrong · without a signature
 # says: a model with a signature
 from prefect import flow
@@ -215,13 +276,27 @@ def melhor(experimento: str) -> str | None:
     return None if tabela.empty else tabela.sort_values("metrics.mae")["run_id"].iloc[0]
 
 
+# %% 8c wrong · a run without the metric, where there is no other
+# says: None where one run failed and one has no `mae`
+def melhor(experimento: str) -> str | None:
+    tracking.client()
+    achadas = mlflow.search_runs(
+        experiment_names=[experimento],
+        filter_string="attributes.status = 'FINISHED'",
+        order_by=["metrics.mae ASC"],
+        max_results=1,
+        output_format="list",
+    )
+    return achadas[0].info.run_id if achadas else None
+
+
 # %% 8c wrong · the largest
 # says: the smallest error is the best
 def melhor(experimento: str) -> str | None:
     tracking.client()
     achadas = mlflow.search_runs(
         experiment_names=[experimento],
-        filter_string="attributes.status = 'FINISHED'",
+        filter_string="attributes.status = 'FINISHED' AND metrics.mae > 0",
         order_by=["metrics.mae DESC"],
         output_format="list",
     )
@@ -232,7 +307,11 @@ def melhor(experimento: str) -> str | None:
 # says: the smallest error is the best
 def melhor(experimento: str) -> str | None:
     tracking.client()
-    achadas = mlflow.search_runs(experiment_names=[experimento], output_format="list")
+    achadas = mlflow.search_runs(
+        experiment_names=[experimento],
+        filter_string="attributes.status = 'FINISHED' AND metrics.mae > 0",
+        output_format="list",
+    )
     return achadas[0].info.run_id if achadas else None
 
 

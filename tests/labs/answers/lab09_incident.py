@@ -322,6 +322,15 @@ buscar = task(name="buscar", retries=2, retry_delay_seconds=0.1, retry_condition
 )
 
 
+# %% 9d wrong · as long as the library waits by itself
+# says: a call that ends after one second
+buscar = task(name="buscar", retries=2, retry_delay_seconds=0.1, retry_condition_fn=passa)(
+    lambda endereco, loja: (
+        httpx.get(f"{endereco}/{loja}", trust_env=False).raise_for_status().json()
+    )
+)
+
+
 # %% 9d wrong · again whatever it was
 # says: 403 will be 403 the next time.
 buscar = buscar.with_options(retry_condition_fn=lambda *_: True)
