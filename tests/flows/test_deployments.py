@@ -167,10 +167,18 @@ def test_a_pause_removes_what_was_planned_and_people_may_still_order(deploy: Dep
     assert len(orchestration.plan_runs(deployment, 3)) == 6
     with orchestration.client() as api:
         ids = {one.slug: one.id for one in api.read_deployment_schedules(deployment)}
-        api.update_deployment_schedule(deployment, ids["amostra"], active=False)
-        assert len(orchestration.plan_runs(deployment, 3)) == 3
-        api.pause_deployment(deployment)
-        assert orchestration.planned_runs(deployment) == []
+
+        # Again, if need be: what the server is planning at this very moment comes after a pause.
+        def rests() -> bool:
+            api.update_deployment_schedule(deployment, ids["amostra"], active=False)
+            return len(orchestration.plan_runs(deployment, 3)) == 3
+
+        def is_paused() -> bool:
+            api.pause_deployment(deployment)
+            return orchestration.planned_runs(deployment) == []
+
+        wait.until(rests, "the runs of one schedule alone", 10)
+        wait.until(is_paused, "no planned runs", 10)
 
         asked = order(deployment, parameters={"rows": 100})
         assert orchestration.finished(asked.id).state_name == "Completed"

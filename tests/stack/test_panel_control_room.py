@@ -61,7 +61,7 @@ def test_a_schedule_and_an_automation_are_plans() -> None:
 
     from flows.etl_simples import etl_pipeline
 
-    name = f"painel-{uuid.uuid4().hex[:8]}"
+    name = f"00-painel-{uuid.uuid4().hex[:8]}"  # among the first, which are shown
     six = Cron("0 6 * * *", timezone="UTC")
     deployment: Any = RunnerDeployment.from_flow(etl_pipeline, name, schedules=[six])
     made = deployment.apply()
