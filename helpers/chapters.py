@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -218,5 +217,4 @@ def reset_all(report: Callable[[str, str], None]) -> None:
             f"{data} holds what the lab did not write: {', '.join(strange[:5])}.",
             "Move that elsewhere, or remove the folder by hand.",
         )
-    lifecycle.down(report=report)
-    shutil.rmtree(data)
+    lifecycle.down(report=report, remove=True)

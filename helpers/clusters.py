@@ -105,8 +105,19 @@ def ray(workers: int) -> TaskRunner[Any]:
 
 
 def _remove_old_sessions() -> None:
-    """Remove what Ray wrote for processes that have ended; it never does so itself."""
-    for folder in Path(os.environ["RAY_TMPDIR"], "ray").glob("session_*_*_*_*"):
-        owner = folder.name.rsplit("_", 1)[1]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+    """Remove what Ray wrote for processes that have ended; it never does so itself.
+
+    A session is named after the process that began it. That of `ray start` ends at once, while
+    servers go on whose command lines name the session.
+    """
+    old = [
+        folder
+        for folder in Path(os.environ["RAY_TMPDIR"], "ray").glob("session_*_*_*_*")
+        if (owner := folder.name.rsplit("_", 1)[1]).isdigit() and not psutil.pid_exists(int(owner))
+    ]
+    if not old:
+        return
+    running = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
+    for folder in old:
+        if not any(folder.name in command for command in running):
             shutil.rmtree(folder, ignore_errors=True)

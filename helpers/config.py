@@ -33,10 +33,21 @@ ServiceName = Literal["prefect", "worker", "mlflow", "kafka", "s3", "spark", "in
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Megabytes = Annotated[int, Field(ge=64)]
-Folder = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).resolve())]
+
+
+def _folder(path: Path) -> Path:
+    """A folder, seen from the checkout; of its own, since what is in it may be removed or hidden."""
+    found = (ROOT / path.expanduser()).resolve()
+    if ROOT.is_relative_to(found):
+        raise ValueError("must name a folder that does not hold the lab itself")
+    return found
+
+
+Folder = Annotated[Path, AfterValidator(_folder)]
 
 DEFAULT_SECRET_KEY = "admin123"
-SECRET = {"LAB_SLACK_WEBHOOK"}  # a message says that its value is wrong, and not the value
+SECRET = {"LAB_SLACK_WEBHOOK", "LAB_S3_SECRET_KEY", "LAB_PREFECT_AUTH", "LAB_PREFECT_DATABASE"}
+"""A message says that its value is wrong, and not the value."""
 MOST_OFFSET = 40_000
 SPARK_PORT = 15002  # where Spark Connect listens, here and by default elsewhere
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -58,9 +58,11 @@ LONGEST_RAY_FOLDER = 36
 
 
 def ray_folder(found: Settings) -> Path:
-    """Where Ray makes its folder `ray`: data/run, or /tmp if a socket's path would be too long."""
+    """Where Ray makes its folder `ray`: data/run, or below /tmp if a socket's path got too long."""
     folder = found.data / "run"
-    return folder if len(os.fsencode(folder)) <= LONGEST_RAY_FOLDER else Path("/tmp")
+    if len(os.fsencode(folder)) <= LONGEST_RAY_FOLDER:
+        return folder
+    return Path(f"/tmp/dataflow-lab-{os.geteuid()}")
 
 
 def apply() -> None:

@@ -325,15 +325,6 @@ def read(topic: str, limit: int = 1_000_000) -> list[Record]:
         receiver.close()
 
 
-def positions(topic: str, group: str) -> dict[int, int]:
-    """The offset a group reads next, by partition: what it committed, or the first there is.
-
-    Raises:
-        LabError: the topic does not exist, or the broker does not answer.
-    """
-    return {number: position for number, (position, _) in _standing(topic, group).items()}
-
-
 def lag(topic: str, group: str) -> dict[int, int]:
     """How many messages a group has not committed yet, by partition.
 

@@ -54,7 +54,7 @@ def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
     """
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     for path in [_find(one) for one in notebooks] or course():
         notebook = nbformat.read(path, as_version=4)
@@ -68,7 +68,7 @@ def store(notebooks: Sequence[Path] = ()) -> Iterator[Path]:
         )
         try:
             client.execute()
-        except (CellExecutionError, CellTimeoutError) as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             raise LabError(f"{path.name} was left as it is: {error}") from None
         notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
         drop_widgets(notebook)
@@ -110,7 +110,7 @@ def _check(path: Path, parameters: Mapping[str, object]) -> None:
 
 def _run(path: Path, parameters: Mapping[str, object]) -> Path:
     import papermill
-    from nbclient.exceptions import CellTimeoutError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     target = settings().data / "runs" / path.name
@@ -132,5 +132,10 @@ def _run(path: Path, parameters: Mapping[str, object]) -> Path:
     except CellTimeoutError:
         raise LabError(
             f"A cell of {path.name} took longer than {CELL_SECONDS} s.", f"See {target}"
+        ) from None
+    except DeadKernelError:
+        raise LabError(
+            f"The kernel of {path.name} was ended from outside, perhaps for want of memory.",
+            f"See {target}, and how much is free: ./lab doctor",
         ) from None
     return target

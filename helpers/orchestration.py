@@ -238,7 +238,7 @@ def elapsed(flow_run_id: UUID | str, count: int, seconds: float = 60) -> float:
 def logs(
     flow_run_id: UUID | str, level: str = "DEBUG", until: str = "", seconds: float = 60
 ) -> list[Log]:
-    """The log lines that the server has of a flow run and its tasks, in order; 200 at most.
+    """The log lines that the server has of a flow run and its tasks, in order.
 
     They are sent in batches, so the last of them may follow a moment after the run has ended.
 
@@ -260,9 +260,14 @@ def logs(
 
     def read(lowest: str) -> list[Log]:
         least = LogFilterLevel(ge_=logging.getLevelNamesMapping()[lowest])
+        wanted = LogFilter(flow_run_id=of_run, level=least)
+        found: dict[UUID, Log] = {}  # a line that comes late moves others to the next page
         with client() as api:
-            wanted = LogFilter(flow_run_id=of_run, level=least)
-            return api.read_logs(wanted, sort=LogSort.TIMESTAMP_ASC)
+            while page := api.read_logs(wanted, PAGE, len(found), LogSort.TIMESTAMP_ASC):
+                found |= {line.id: line for line in page}
+                if len(page) < PAGE:
+                    break
+        return list(found.values())
 
     def arrived() -> bool:
         own = (line.message for line in read("DEBUG") if line.task_run_id is None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ FOLDER = "sandbox"
 OFFSET = 1000
 COLUMNS = 100
 """The width of what a command prints, in characters."""
-COMMAND_SECONDS = 400.0
+COMMAND_SECONDS = 900.0
 # What points at servers elsewhere, or opens the local ones to other machines.
 LEFT_OUT = {
     "host": Settings.model_fields["host"].default,
@@ -112,13 +112,9 @@ def python(program: str, **variables: str) -> tuple[int, str]:
         program: what `python -c` takes.
         variables: environment variables it gets beside `environment()`, or in place of them.
     """
-    done = subprocess.run(
+    done = _ended(
         [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**environment(), "PREFECT_LOGGING_LEVEL": "ERROR", **variables},
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
+        {**environment(), "PREFECT_LOGGING_LEVEL": "ERROR", **variables},
     )
     lines = (done.stderr if done.returncode else done.stdout).strip().splitlines()
     return done.returncode, lines[-1] if lines else ""
@@ -132,8 +128,7 @@ def down() -> bool:
     """
     if not folder().is_dir():
         return False
-    _checked("down")
-    shutil.rmtree(folder())
+    _checked("reset", "--yes")
     return True
 
 
@@ -147,11 +142,28 @@ def _checked(*arguments: str) -> str:
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     # A notebook asks the programs it starts for colours, which are unreadable as text.
     plain = {name: value for name, value in environment().items() if "COLOR" not in name}
-    return subprocess.run(
-        [sys.executable, "-m", "helpers.cli", *arguments],
-        cwd=ROOT,
-        env={**plain, "COLUMNS": str(COLUMNS)},
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-    )
+    command = [sys.executable, "-m", "helpers.cli", *arguments]
+    return _ended(command, {**plain, "COLUMNS": str(COLUMNS)})
+
+
+def _ended(command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program of the sandbox to its end.
+
+    Raises:
+        LabError: it has not ended after 900 s, as long as jars may take to be fetched.
+    """
+    try:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(
+            f"In the sandbox, {shlex.join(command[1:])[:200]} had not ended after "
+            f"{COMMAND_SECONDS:.0f} s.",
+            "See what runs there: sandbox.status()",
+        ) from None

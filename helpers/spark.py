@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from helpers.config import Settings
 
 
+SECRET_KEY = "fs.s3a.secret.key"
+
+
 def configuration() -> dict[str, str]:
     """Spark's settings for Delta and S3, the same for the server and a classic session.
 
@@ -48,7 +51,7 @@ def _s3(found: Settings) -> dict[str, str]:
         "spark.hadoop.fs.s3a.endpoint": found.s3,
         "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
         "spark.hadoop.fs.s3a.access.key": found.s3_access_key,
-        "spark.hadoop.fs.s3a.secret.key": found.s3_secret_key,
+        f"spark.hadoop.{SECRET_KEY}": found.s3_secret_key,
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.connection.ssl.enabled": str(found.s3.startswith("https")).lower(),
         # A storage that is down should be an error within seconds, not minutes.
@@ -193,14 +196,14 @@ def _connect() -> SparkSession:
         raise LabError(
             f"Spark does not answer at {settings().spark}.", "Start it with: ./lab up spark"
         )
-    known = SparkSession.getActiveSession()
-    spark = known or _new_session()
+    spark = SparkSession.getActiveSession() or _new_session()
     try:
         spark.conf.get("spark.sql.session.timeZone")  # a question to the server
     except PySparkException as error:
-        if known is None or "INVALID_HANDLE" not in str(error):
+        if "INVALID_HANDLE" not in str(error):
             raise
-        # The server was started again since, and does not know this session.
+        # The server was started again since, and does not know this session. In another thread
+        # than the one that made it, it is the default one, though not the active one.
         spark.stop()
         spark = _new_session()
     return spark
@@ -213,8 +216,14 @@ def _new_session() -> SparkSession:
     spark: SparkSession = SparkSession.builder.remote(settings().spark).getOrCreate()
     # By default a call to a server that is gone is tried for ten minutes; this is half a one.
     spark.client.set_retry_policies([DefaultPolicy(max_retries=9, max_backoff=5_000)])
-    atexit.register(_leave, spark)
+    if spark.session_id not in _left_at_exit:
+        _left_at_exit.add(spark.session_id)
+        atexit.register(_leave, spark)
     return spark
+
+
+_left_at_exit: set[str] = set()
+"""The sessions that are ended when this process ends."""
 
 
 def _leave(spark: SparkSession) -> None:
@@ -271,6 +280,11 @@ def _classic(app: str) -> SparkSession:
         "spark.local.dir": str(local / "tmp"),
         "spark.log.level": "ERROR",
     }
+    # PySpark gives options on a command line, which everybody on the machine can read.
+    secret = options.pop(f"spark.hadoop.{SECRET_KEY}")
     for key, value in options.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    spark = builder.getOrCreate()
+    hadoop: Any = spark.sparkContext._jsc
+    hadoop.hadoopConfiguration().set(SECRET_KEY, secret)
+    return spark

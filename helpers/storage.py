@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -191,11 +191,14 @@ def etag(path: str) -> str | None:
 def remove(path: str) -> int:
     """Remove the object at a path and all below it; return how many there were.
 
-    `s3a://raw/eventos` removes `eventos` and `eventos/…` and leaves `eventos_velhos`.
+    `s3a://raw/eventos` removes `eventos` and `eventos/…` and leaves `eventos_velhos`. Where there
+    is no such bucket, there is nothing to remove.
     """
     bucket, key = split(path)
     key = key.rstrip("/")
-    keys = [o["Key"] for o in objects(f"s3://{bucket}/{key}")]
+    keys = []
+    with suppress(client().exceptions.NoSuchBucket):
+        keys = [o["Key"] for o in objects(f"s3://{bucket}/{key}")]
     doomed = [k for k in keys if not key or k == key or k.startswith(f"{key}/")]
     s3 = client()
     for name in doomed:

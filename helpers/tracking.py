@@ -40,15 +40,16 @@ def model_url(name: str) -> str:
 def remove_experiment(name: str) -> bool:
     """Delete an experiment for good, so that its name is free again; say whether it was there.
 
-    MLflow's own delete keeps the name taken. Renaming first frees it; the renamed one stays in
-    MLflow's bin until `mlflow gc`.
+    MLflow's own delete keeps the name taken, also in its pages. Renaming first frees it; the
+    renamed one stays in MLflow's bin until `mlflow gc`.
     """
     found = client().get_experiment_by_name(name)
     if found is None:
         return False
-    if found.lifecycle_stage == "active":
-        client().rename_experiment(found.experiment_id, f"{name} (removed {found.experiment_id})")
-        client().delete_experiment(found.experiment_id)
+    if found.lifecycle_stage != "active":  # one that is in the bin cannot be renamed
+        client().restore_experiment(found.experiment_id)
+    client().rename_experiment(found.experiment_id, f"{name} (removed {found.experiment_id})")
+    client().delete_experiment(found.experiment_id)
     return True
 
 

@@ -19,8 +19,8 @@ def running(*services: str) -> Iterator[None]:
     Raises:
         LabError: one does not start.
     """
-    _lab("up", "--no-browser", *services)
     try:
+        _lab("up", "--no-browser", *services)
         yield
     finally:
         _lab("down")

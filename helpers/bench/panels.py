@@ -1,6 +1,6 @@
 """What panels cost: CPU time while nothing changes, and memory over hours of looks.
 
-python -m helpers.bench.panels make|remove
+python -m helpers.bench.panels make
 python -m helpers.bench.panels cpu|memory PANEL
 """
 
@@ -86,8 +86,6 @@ def main(mode: str, name: str = "") -> None:
     if mode == "make":
         _make()
         print("{}")  # noqa: T201
-    elif mode == "remove":
-        _remove()
     else:
         panel = _panel(name)
         try:

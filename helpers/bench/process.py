@@ -67,11 +67,16 @@ def alternate(
 
 
 def proportional_set_size(processes: Iterable[psutil.Process]) -> float:
-    """Memory of processes in MB, each page they share counted once (Linux only)."""
+    """Memory of processes in MB, each page they share counted once.
+
+    macOS does not tell: there it is what each process has for itself alone, without what they
+    share.
+    """
     total = 0
     for process in processes:
         try:
-            total += process.memory_full_info().pss
+            memory = process.memory_full_info()
         except psutil.NoSuchProcess:
             continue
+        total += getattr(memory, "pss", memory.uss)
     return total / 1e6

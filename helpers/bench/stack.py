@@ -22,9 +22,11 @@ from helpers.stack.supervisor import MARK
 
 def main(names: list[str]) -> None:
     """Start, measure, stop."""
-    ready = _up(names)
-    answer = {"ready": ready, "memory": proportional_set_size(_processes())}
-    subprocess.run([*LAB, "down"], check=True, capture_output=True)
+    try:
+        ready = _up(names)
+        answer = {"ready": ready, "memory": proportional_set_size(_processes())}
+    finally:
+        subprocess.run([*LAB, "down"], check=True, capture_output=True)
     print(json.dumps(answer))  # noqa: T201
 
 

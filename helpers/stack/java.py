@@ -164,12 +164,16 @@ def _base_archive() -> Path | None:
     shipped = java.home / "lib" / "server" / "classes.jsa"
     if shipped.is_file():
         return shipped
-    base = settings().cache / "class-data" / f"java-{java.version}.jsa"
+    build = hashlib.sha256(_build(java).encode()).hexdigest()[:12]
+    base = settings().cache / "class-data" / f"java-{build}.jsa"
     if not base.is_file():
         base.parent.mkdir(parents=True, exist_ok=True)
         part = base.with_name(f"{base.name}.{os.getpid()}.part")
         dump = [str(java.executable), "-Xshare:dump", f"-XX:SharedArchiveFile={part}"]
-        made = subprocess.run(dump, capture_output=True, timeout=120)
+        try:
+            made = subprocess.run(dump, capture_output=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            return None
         if made.returncode or not part.is_file():
             return None
         part.replace(base)

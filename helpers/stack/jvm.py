@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
+from helpers.config import settings
 from helpers.stack import jars, java
 from helpers.stack.service import Service, run_folder, write_if_changed
 
@@ -38,16 +39,15 @@ class JvmService(Service):
         return [path for component in self.jars for path in jars.classpath(component)]
 
     def command(self) -> list[str]:
-        """The file of arguments holds what is long or changes once an archive exists."""
+        """The file of arguments holds what is long, or secret, or changes once an archive exists."""
         return [
             str(java.find_java().executable),
             f"-Xmx{self.memory}m",
             # One small heap on a laptop: the simple collector starts faster and takes less.
             "-XX:+UseSerialGC",
             "-XX:-UsePerfData",
-            "-Djava.net.preferIPv4Stack=true",
+            f"-Djava.net.preferIPv4Stack={str(':' not in settings().host).lower()}",
             *self.options(),
-            *(f"-D{key}={value}" for key, value in self.properties().items()),
             f"@{self._argument_file}",
             self.main_class,
             *self.arguments(),
@@ -66,7 +66,9 @@ class JvmService(Service):
         """Write the file of arguments."""
         self.folder.mkdir(parents=True, exist_ok=True)
         class_path = ":".join(map(str, self.class_path()))
-        given = [*java.archive_options(self._archive), "-cp", class_path]
+        # Not on the command line, which everybody on the machine can read: S3's password is there.
+        properties = [f"-D{key}={value}" for key, value in self.properties().items()]
+        given = [*properties, *java.archive_options(self._archive), "-cp", class_path]
         write_if_changed(self._argument_file, java.argument_file(given))
 
     @property

@@ -42,6 +42,7 @@ log.cleaner.dedupe.buffer.size=4194304
 group.initial.rebalance.delay.ms=0
 """
 
+FORMAT_SECONDS = 120
 LOGGING = """\
 rootLogger.level = WARN
 rootLogger.appenderRef.stdout.ref = stdout
@@ -112,19 +113,19 @@ class Kafka(JvmService):
         class_path = ":".join(map(str, self.class_path()))
         quick = ["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
         tool = [str(java.find_java().executable), *quick, "-cp", class_path]
-        done = subprocess.run(
-            [
-                *tool,
-                "kafka.tools.StorageTool",
-                "format",
-                f"--cluster-id={cluster}",
-                "-c",
-                str(draft),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        command = [*tool, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+        try:
+            done = subprocess.run(
+                [*command, "-c", str(draft)],
+                capture_output=True,
+                text=True,
+                timeout=FORMAT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(
+                f"Kafka had not formatted its storage in {logs} after {FORMAT_SECONDS} s.",
+                "See how busy the machine is, then try again: ./lab up kafka",
+            ) from None
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise LabError(

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -84,15 +84,14 @@ def up(
 @contextmanager
 def _only_one(report: Report) -> Iterator[None]:
     """One start or stop at a time, over all processes."""
-    run_folder().mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run_folder() / "lock")
+    lock = FileLock(_lock_file())
     try:
-        lock.acquire(timeout=0)
+        _acquire(lock, 0)
     except Timeout:
         report("lab", "waiting for another start or stop of this lab")
         seconds = settings().start_timeout + 60
         try:
-            lock.acquire(timeout=seconds)
+            _acquire(lock, seconds)
         except Timeout:
             raise LabError(
                 f"Another ./lab has been starting or stopping this lab for {seconds:.0f} s.",
@@ -102,6 +101,24 @@ def _only_one(report: Report) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, seconds: float) -> None:
+    """Take the lock, also while a reset removes the folder it is in.
+
+    Raises:
+        Timeout: another has it, for so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while not lock.is_locked:
+        settings().data.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds passwords
+        with suppress(FileNotFoundError):
+            run_folder().mkdir(exist_ok=True)
+            lock.acquire(timeout=max(0, deadline - time.monotonic()))
+
+
+def _lock_file() -> Path:
+    return run_folder() / "lock"
 
 
 def _check_room() -> None:
@@ -193,6 +210,7 @@ def _start_one(service: Service, report: Report, give_up: threading.Event) -> No
     log = supervisor.log_file(service.name)
     seen = log.stat().st_size if log.is_file() else 0
     if process.state not in ("STARTING", "RUNNING", "BACKOFF"):
+        leftovers.sweep([service.name])  # of a supervisor that was killed
         refuse_busy(service)
         report(service.name, "starting")
         service.prepare()
@@ -284,7 +302,7 @@ def tail(log: Path, lines: int = LOG_LINES, since: int = 0) -> str:
 
 
 @disk.plain_errors()
-def down(names: Iterable[str] = (), report: Report = silent) -> None:
+def down(names: Iterable[str] = (), report: Report = silent, remove: bool = False) -> None:
     """Stop services, all of them and the supervisor by default; return when they are gone.
 
     With all of them goes the sandbox that a lesson may have left, and its data.
@@ -292,6 +310,7 @@ def down(names: Iterable[str] = (), report: Report = silent) -> None:
     Args:
         names: services, by name; those that need them are stopped with them.
         report: told of every change.
+        remove: whether all that the lab holds under data/ goes too; it stays by default.
 
     Raises:
         LabError: no service has such a name, or one does not stop, or the disk cannot be written.
@@ -300,7 +319,9 @@ def down(names: Iterable[str] = (), report: Report = silent) -> None:
     if names:
         choose(names)  # refuses a wrong name
     chosen = [s for s in SERVICES.values() if not names or {s.name, *s.needs} & set(names)]
-    if names or run_folder().is_dir():
+    if not names:
+        _remove_sandbox(report)
+    if names or remove or run_folder().is_dir():
         with _only_one(report):
             # What needs others goes first.
             _stop([s for s in chosen if s.needs], report)
@@ -308,8 +329,29 @@ def down(names: Iterable[str] = (), report: Report = silent) -> None:
             if not names:
                 _stop_supervisor()
             leftovers.sweep([s.name for s in chosen] + ([] if names else ["supervisor"]))
-    if not names:
-        _remove_sandbox(report)
+            if remove:
+                _remove_data()
+
+
+def _remove_data() -> None:
+    """Remove everything under data/; the lock last, for another start may wait for it."""
+    for path in settings().data.iterdir():
+        if path != run_folder():
+            _remove(path)
+    for path in run_folder().iterdir():
+        if path != _lock_file():
+            _remove(path)
+    _lock_file().unlink()
+    for folder in (run_folder(), settings().data):
+        with suppress(OSError):  # whoever waited has begun to fill it again
+            folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _remove_sandbox(report: Report) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from helpers.errors import LabError
 from helpers.stack import choose, supervisor
@@ -30,7 +31,14 @@ def lines(service: str, follow: bool = False) -> Iterator[str]:
             yield from grown
             if not grown:
                 time.sleep(POLL_SECONDS)
-                if os.stat(path).st_ino != os.fstat(file.fileno()).st_ino:
+                if _is_replaced(path, file.fileno()):
                     break  # rotated: go on with the new file
     if follow:
         yield from lines(service, follow)
+
+
+def _is_replaced(path: Path, opened: int) -> bool:
+    try:
+        return os.stat(path).st_ino != os.fstat(opened).st_ino
+    except FileNotFoundError:  # between the old and the new, or `./lab reset`
+        return False

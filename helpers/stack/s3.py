@@ -81,8 +81,9 @@ class S3(JvmService):
         for bucket in BUCKETS:
             (self.folder / bucket).mkdir(exist_ok=True)
         found = settings()
+        host = found.listen("s3")
         text = PROPERTIES.format(
-            host=found.listen("s3"),
+            host=f"[{host}]" if ":" in host else host,
             port=found.port("s3"),
             access_key=found.s3_access_key,
             secret_key=found.s3_secret_key.replace("\\", "\\\\"),

@@ -161,10 +161,15 @@ def _field(number: int, content: bytes) -> bytes:
 
 def _answer_query_by_client(address: str) -> None:
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
 
     try:
         spark = SparkSession.builder.remote(address).create()
-        spark.sql("SELECT 1").collect()
-        spark.stop()
+        try:
+            # By default it tries for ten minutes.
+            spark.client.set_retry_policies([DefaultPolicy(max_retries=3, max_backoff=1_000)])
+            spark.sql("SELECT 1").collect()
+        finally:
+            spark.client.close()
     except Exception as error:  # the client raises grpc's, its own and ValueErrors
         raise NotReady(f"{address} does not answer SELECT 1: {error}") from None

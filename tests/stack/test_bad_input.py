@@ -47,7 +47,7 @@ def test_a_misspelt_chapter(lab: Lab) -> None:
         ("LAB_MLFLOW_URL", "localhost:5000"),
         ("LAB_MLFLOW_URL", "http://localhost:text"),
         ("LAB_S3_URL", "http://"),
-        ("LAB_S3_SECRET_KEY", "short"),
+        ("LAB_S3_ACCESS_KEY", "ab"),
     ],
 )
 def test_a_wrong_setting_names_key_and_value(lab: Lab, name: str, value: str) -> None:

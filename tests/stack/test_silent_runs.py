@@ -82,9 +82,12 @@ def watched() -> Iterator[str]:
 
 def begin(flow: str, run: str) -> subprocess.Popen[str]:
     """A run that sends heartbeats, as a worker's do, and ends when a line comes in."""
+    variables = {**os.environ, **client_environment(settings())}
+    # This class is the lab's, and the lab's own code turns the heartbeats of called flows off.
+    del variables["PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS"]
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, flow, run],
-        env={**os.environ, **client_environment(settings())},
+        env=variables,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

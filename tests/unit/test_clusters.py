@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +17,9 @@ def test_ray_writes_below_data_unless_a_socket_would_have_too_long_a_path() -> N
         Path("/srv/ana/cursos/2026/dataflow-lab/data"),
     )
     assert environment.ray_folder(Settings(data=short)) == short / "run"
-    assert environment.ray_folder(Settings(data=long)) == Path("/tmp")
+    other = environment.ray_folder(Settings(data=long))
+    assert other == Path(f"/tmp/dataflow-lab-{os.geteuid()}")
+    assert len(os.fsencode(other)) <= environment.LONGEST_RAY_FOLDER
 
 
 def test_ray_has_a_password_that_is_on_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,10 +48,14 @@ def test_only_the_ray_sessions_of_processes_that_ended_are_removed(
     gone = tmp_path / "ray" / "session_2026-11-23_19-39-46_445863_999999999"
     alive = tmp_path / "ray" / f"session_2026-11-23_19-39-46_445863_{os.getpid()}"
     other = tmp_path / "ray" / "session_of_my_own_making"
-    for folder in (gone, alive, other):
+    served = tmp_path / "ray" / "session_2026-11-23_19-39-46_445864_999999998"
+    folders = (gone, alive, other, served)
+    for folder in folders:
         (folder / "logs").mkdir(parents=True)
-    clusters.ray(1)
-    assert [folder.is_dir() for folder in (gone, alive, other)] == [False, True, True]
+    server = [sys.executable, "-c", "input()", f"--session-name={served.name}"]
+    with subprocess.Popen(server, stdin=subprocess.PIPE):
+        clusters.ray(1)
+    assert [folder.is_dir() for folder in folders] == [False, True, True, True]
 
 
 def test_elsewhere_gives_other_settings_to_a_python_of_its_own() -> None:

@@ -91,9 +91,21 @@ def test_the_address_of_a_database_is_left_to_the_database(given: Given, address
         ({"LAB_INSTRUCTOR": "me"}, "LAB_INSTRUCTOR=me must be true or false."),
         ({"LAB_LEARNER": ""}, "LAB_LEARNER= must have 1 or more characters."),
         ({"LAB_S3_ACCESS_KEY": "ab"}, "LAB_S3_ACCESS_KEY=ab must have 3 or more characters."),
-        ({"LAB_S3_SECRET_KEY": "short"}, "LAB_S3_SECRET_KEY=short must have 8 or more characters."),
-        ({"LAB_PREFECT_AUTH": "x"}, "LAB_PREFECT_AUTH=x must look like user:password."),
-        ({"LAB_PREFECT_AUTH": ":x"}, "LAB_PREFECT_AUTH=:x must look like user:password."),
+        ({"LAB_S3_SECRET_KEY": "short"}, "LAB_S3_SECRET_KEY=… must have 8 or more characters."),
+        ({"LAB_PREFECT_AUTH": "x"}, "LAB_PREFECT_AUTH=… must look like user:password."),
+        ({"LAB_PREFECT_AUTH": ":x"}, "LAB_PREFECT_AUTH=… must look like user:password."),
+        (
+            {"LAB_PREFECT_DATABASE": "postgresql://ana:segredo@db/prefect"},
+            "LAB_PREFECT_DATABASE=… must start with postgresql+asyncpg:// or sqlite+aiosqlite://.",
+        ),
+        *(
+            (
+                {name: value},
+                f"{name}={value} must name a folder that does not hold the lab itself.",
+            )
+            for name in ("LAB_DATA", "LAB_CLASS_DATA", "LAB_CACHE")
+            for value in ("", ".", "..", "/")
+        ),
         ({"LAB_SPARK_MEMORY": "1"}, "LAB_SPARK_MEMORY=1 must be greater than or equal to 64."),
         ({"LAB_S3_PORT": "0"}, "LAB_S3_PORT=0 must be greater than or equal to 1."),
         (

@@ -52,6 +52,6 @@ def test_a_notebook_is_told_too(settings: Settings) -> None:
     with pytest.raises(LabError) as error:
         lifecycle.up(["inbox"])
     assert str(error.value).splitlines() == [
-        f"Not a directory: {settings.data / 'run'}",
-        "A file stands where a folder should be: move it away.",
+        f"File exists: {settings.data}",
+        "Move it away, or put the data elsewhere with LAB_DATA.",
     ]
