@@ -202,7 +202,8 @@ class Settings(BaseSettings):
     @property
     def client_host(self) -> str:
         """The host a client on this machine writes to reach a local server."""
-        if self.host in LOOPBACK | {"0.0.0.0", "::"}:
+        # Not "::1" among them: on many machines `localhost` is 127.0.0.1 alone.
+        if self.host in {"127.0.0.1", "localhost", "0.0.0.0", "::"}:
             return "localhost"
         return f"[{self.host}]" if ":" in self.host else self.host
 

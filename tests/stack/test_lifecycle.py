@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -230,6 +231,17 @@ def test_reset_refuses_a_folder_that_holds_something_else(lab: Lab) -> None:
     assert code == 1
     assert "thesis.doc" in output
     assert (lab.data / "thesis.doc").is_file()
+
+
+def test_a_host_may_be_an_ipv6_address(lab: Lab) -> None:
+    if "::1" not in {one.address for own in psutil.net_if_addrs().values() for one in own}:
+        pytest.skip("this machine has no IPv6")
+    lab.up("s3", "prefect", LAB_HOST="::1")
+    found = lab.status(LAB_HOST="::1")
+    assert found["s3"]["url"] == f"http://[::1]:{9000 + lab.offset}"
+    assert found["s3"]["ready"]
+    assert found["prefect"]["ready"]
+    lab.run("down", LAB_HOST="::1")
 
 
 def test_an_outside_service_takes_the_place_of_the_local_one(lab: Lab, tmp_path: object) -> None:
