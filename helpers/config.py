@@ -163,8 +163,12 @@ class Settings(BaseSettings):
     prefect_url: HttpUrl = Field(None, description="API address of a Prefect server elsewhere")
     mlflow_url: HttpUrl = Field(None, description="address of an MLflow server elsewhere")
     kafka_servers: str | None = Field(None, description="host:port list of a Kafka elsewhere")
-    s3_url: HttpUrl = Field(None, description="address of an S3 service elsewhere")
-    spark_url: SparkUrl = Field(None, description="address of a Spark Connect server elsewhere")
+    s3_url: HttpUrl = Field(
+        None, description="address of an S3 service elsewhere, with the buckets"
+    )
+    spark_url: SparkUrl = Field(
+        None, description="address of a Spark Connect server elsewhere, with Delta, S3A and Kafka"
+    )
     inbox_url: HttpUrl = Field(None, description="address of a webhook receiver elsewhere")
     slack_webhook: Annotated[SecretStr | None, AfterValidator(_slack)] = Field(
         None, description="Slack's incoming webhook that alerts go to in place of the inbox"
@@ -179,7 +183,7 @@ class Settings(BaseSettings):
         Field(None, description="database of the Prefect server in place of SQLite")
     )
 
-    java_home: Path | None = Field(None, description="folder of the Java 17 or newer to use")
+    java_home: Path | None = Field(None, description="folder of the Java to use, 17 to 25")
     jar_mirror: HttpUrl = Field(None, description="Maven repository to fetch jars from")
     spark_master: str = Field("local[*]", description="Spark master the Connect server uses")
     spark_memory: Megabytes = Field(1024, description="heap of the Spark server, in MB")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -119,7 +118,8 @@ def find(name: str) -> Lab:
         LabError: there is none.
     """
     known = names()
-    wanted = re.sub(r"^0*(\d)$", r"lab0\1", name.removesuffix(".ipynb"))
+    plain = name.removesuffix(".ipynb")
+    wanted = f"lab{int(plain):02}" if plain.isdecimal() else plain
     found = [one for one in known if wanted in (one, one.split("_")[0])]
     if not found:
         close = difflib.get_close_matches(name, known, n=1)

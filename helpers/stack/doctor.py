@@ -61,7 +61,7 @@ def _java() -> Finding:
 
 
 def _jars() -> Finding:
-    components = ("kafka", "s3", "spark")
+    components = sorted({component for one in SERVICES.values() for component in one.jars})
     if wrong := [name for component in components for name in jars.verify(component)]:
         few = ", ".join(wrong[:3]) + (", …" if len(wrong) > 3 else "")
         return Finding("Jars", f"{len(wrong)} missing or broken: {few}", "Fetch them: ./lab up")

@@ -475,7 +475,7 @@ def _not_fetched(absent: list[Jar]) -> LabError:
 def _no_java(what: str) -> LabError:
     return LabError(
         f"Java, which fetches the jars, does not run: {what}",
-        "Set LAB_JAVA_HOME to the folder of a Java 17 or newer, then run ./lab up again.",
+        "Set LAB_JAVA_HOME to the folder of a Java 17 to 25, then run ./lab up again.",
     )
 
 

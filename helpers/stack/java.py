@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -90,7 +91,7 @@ def _bundled(passed_over: str) -> Java:
     if version is None:
         raise LabError(
             f"The lab's own JDK does not run: {home}",
-            "Install Java 17 or newer, or set LAB_JAVA_HOME.",
+            "Install Java 17 to 25, or set LAB_JAVA_HOME.",
         )
     return Java(home, version, bundled=True, passed_over=passed_over)
 
@@ -143,16 +144,29 @@ def archive_options(archive: Path) -> list[str]:
         return []
     quiet = ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xshare:auto"]
     if archive.is_file():
+        archive.touch()  # it is in use
         return [f"-XX:SharedArchiveFile={base}:{archive}", *quiet]
     archive.parent.mkdir(parents=True, exist_ok=True)
     return [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={archive}.part", *quiet]
 
 
 def keep_archive(archive: Path) -> None:
-    """Give a freshly written archive its name. Call after the server stopped by itself."""
+    """Give a freshly written archive its name. Call after the server stopped by itself.
+
+    Those of other versions of the server go when none has been used for 30 days; each has 100 MB
+    or more.
+    """
     part = archive.with_name(archive.name + ".part")
-    if part.is_file() and not archive.exists():
-        part.replace(archive)
+    if not part.is_file() or archive.exists():
+        return
+    part.replace(archive)
+    server = archive.name.rpartition("-")[0]
+    for other in archive.parent.glob(f"{server}-*.jsa"):
+        if time.time() - other.stat().st_mtime > UNUSED_SECONDS:
+            other.unlink(missing_ok=True)
+
+
+UNUSED_SECONDS = 30 * 24 * 3600
 
 
 def _base_archive() -> Path | None:

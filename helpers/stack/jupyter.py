@@ -12,8 +12,9 @@ from helpers.config import ROOT, settings
 from helpers.stack.http import ask
 from helpers.stack.service import Service, write_if_changed
 
-HIDDEN = ["source", "checks", "__pycache__", "*.pyc", "*~", ".*"]
-"""What learners' file lists leave out: the labs' solutions and checks, and what is nobody's."""
+HIDDEN = ["source", "checks", "tests", "__pycache__", "*.pyc", "*~", ".*"]
+"""What learners' file lists leave out: the labs' solutions, checks and kept answers, and what is
+nobody's."""
 
 EXTENSIONS = {
     "jupyter_lsp": False,  # looks for language servers with npm and cargo, which write to the home

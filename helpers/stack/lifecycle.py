@@ -76,7 +76,8 @@ def up(
         local = [s for s in services if s.name not in settings().outside]
         _check_room()
         jars.ensure({c for s in local for c in s.jars}, _jar_report(report))
-        _ensure_supervisor(local, report, restart_changed)
+        if local:
+            _ensure_supervisor(local, report, restart_changed)
         _start(services, report)
     return services
 
@@ -277,14 +278,30 @@ def _failure(service: Service, what: str, log: Path, seen: int) -> LabError:
 
 
 def _check_outside(service: Service, report: Report) -> None:
+    began = time.monotonic()
+    while problem := _problem(service):
+        if not settings().container:
+            raise LabError(
+                f"{service.name}, which runs outside this lab, does not work: {problem}",
+                "Correct its address in the settings, or take it out to use the lab's own.",
+            )
+        if time.monotonic() - began > settings().start_timeout:
+            raise LabError(
+                f"{service.name} is not ready after {settings().start_timeout:.0f} s: {problem}",
+                f"On the machine of the containers: docker compose logs {service.name}",
+            )
+        report(service.name, "starting in its container")
+        time.sleep(POLL_SECONDS)
+    report(service.name, "ready")
+
+
+def _problem(service: Service) -> str:
+    """Why a service that runs elsewhere does not work; nothing if it does."""
     try:
         service.check(0)
     except NotReady as problem:
-        raise LabError(
-            f"{service.name}, which runs outside this lab, does not work: {problem}",
-            "Correct its address in the settings, or take it out to use the lab's own.",
-        ) from None
-    report(service.name, "ready")
+        return str(problem)
+    return ""
 
 
 def tail(log: Path, lines: int = LOG_LINES, since: int = 0) -> str:

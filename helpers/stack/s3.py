@@ -100,6 +100,9 @@ class S3(JvmService):
         from helpers.storage import client
 
         try:
-            client(timeout=3, attempts=1).list_buckets()
+            found = client(timeout=3, attempts=1).list_buckets()["Buckets"]
         except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: a host like a_b
             raise NotReady(f"{settings().s3} does not list its buckets: {error}") from None
+        lacking = set(BUCKETS) - {one["Name"] for one in found}
+        if lacking and "s3" in settings().outside:
+            raise NotReady(f"{settings().s3} has no bucket {', '.join(sorted(lacking))}: make it.")

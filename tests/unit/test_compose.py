@@ -61,6 +61,17 @@ def test_a_container_reaches_the_others_and_listens_to_all(given: Given) -> None
     assert found.kafka == "kafka:19092"
 
 
+def test_prefect_waits_as_long_as_the_lab_s_own(given: Given) -> None:
+    given()
+    ours = SERVICES["prefect"].environment()
+    own = {"PREFECT_SERVER_API_HOST", "PREFECT_SERVER_API_PORT", "PREFECT_SERVER_LOGGING_LEVEL"}
+    expected = {name: ours[name] for name in ours if name.startswith("PREFECT_SERVER_")}
+    given_there = SERVICE["prefect"]["environment"]
+    assert {name: given_there[name] for name in expected if name not in own} == {
+        name: value for name, value in expected.items() if name not in own
+    }
+
+
 def test_links_are_for_a_browser_outside_the_containers(given: Given) -> None:
     found = given(**COMPOSE["x-lab"]["environment"])
     for name, link in (("prefect", found.prefect_ui), ("mlflow", found.mlflow_ui)):

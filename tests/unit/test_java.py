@@ -1,3 +1,5 @@
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,20 @@ def test_an_archive_gets_its_name_only_when_kept(tmp_path: Path) -> None:
     archive.with_name("kafka.jsa.part").write_text("classes")
     java.keep_archive(archive)
     assert archive.read_text() == "classes"
+
+
+def test_archives_that_nothing_has_used_for_a_month_go(tmp_path: Path) -> None:
+    names = ("kafka-old.jsa", "kafka-used.jsa", "spark-old.jsa")
+    for name in names:
+        (tmp_path / name).write_text("classes")
+    a_month_ago = time.time() - java.UNUSED_SECONDS - 60
+    for name in ("kafka-old.jsa", "spark-old.jsa"):
+        os.utime(tmp_path / name, (a_month_ago, a_month_ago))
+    archive = tmp_path / "kafka-new.jsa"
+    archive.with_name("kafka-new.jsa.part").write_text("classes")
+    java.keep_archive(archive)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["kafka-new.jsa", "kafka-used.jsa", "spark-old.jsa"]
 
 
 def test_an_argument_file_survives_spaces_quotes_and_backslashes() -> None:

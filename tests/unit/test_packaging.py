@@ -160,6 +160,26 @@ def test_what_is_not_compiled_ahead_is_compiled_once(tmp_path: Path) -> None:
     assert done.stdout == "told: \n"
 
 
+def test_in_a_container_the_environment_of_its_machine_is_left_alone(tmp_path: Path) -> None:
+    script, python = tmp_path / "lab", tmp_path / ".venv" / "bin" / "python"
+    script.write_text((ROOT / "lab").read_text())
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers" / "__init__.py").touch()
+    (tmp_path / "helpers" / "cli.py").write_text("import sys; print('told:', *sys.argv[1:])")
+    python.parent.mkdir(parents=True)
+    python.symlink_to(tmp_path / "of another machine")
+    done = subprocess.run(
+        [sys.executable, str(script), "status"],
+        cwd=tmp_path,
+        env={**os.environ, "LAB_CONTAINER": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "told: status\n", done.stderr
+    assert python.is_symlink()
+
+
 def test_what_the_set_up_names_is_there_and_what_servers_need_is_compiled(tmp_path: Path) -> None:
     lab = runpy.run_path(str(ROOT / "lab"))
     assert set(lab["LARGEST"]) <= {name for name, _ in LOCKED}

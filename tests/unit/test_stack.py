@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 
 from helpers.config import Settings
 from helpers.errors import LabError
-from helpers.stack import SERVICES, choose
+from helpers.stack import SERVICES, choose, lifecycle
 from helpers.stack.http import ask
 from helpers.stack.lifecycle import tail
 from helpers.stack.service import NotReady, java_properties
@@ -36,6 +38,33 @@ def test_a_wrong_name_gets_a_suggestion(wrong: str, hint: str) -> None:
 def test_a_strange_name_gets_the_list() -> None:
     with pytest.raises(LabError, match="There are: prefect, jupyter"):
         choose(["xyzzy"])
+
+
+class Late:
+    """A service elsewhere that answers the third time it is asked."""
+
+    name = "s3"
+    asked = 0
+
+    def check(self, started: float) -> None:
+        self.asked += 1
+        if self.asked < 3:
+            raise NotReady("nobody answers")
+
+
+def test_a_server_in_another_container_is_waited_for(given: Given) -> None:
+    late: Any = Late()
+    told: list[tuple[str, str]] = []
+    given(LAB_S3_URL="http://s3:9000")
+    with pytest.raises(LabError, match="does not work: nobody answers\nCorrect its address"):
+        lifecycle._check_outside(late, lambda *one: told.append(one))
+    given(LAB_S3_URL="http://s3:9000", LAB_CONTAINER="true")
+    lifecycle._check_outside(late, lambda *one: told.append(one))
+    assert told == [("s3", "starting in its container"), ("s3", "ready")]
+    given(LAB_START_TIMEOUT="0.1")
+    late.asked = -100
+    with pytest.raises(LabError, match=r"s3 is not ready after 0 s: .*\n.*docker compose logs s3"):
+        lifecycle._check_outside(late, lambda *_: None)
 
 
 def test_every_port_of_a_service_is_a_setting() -> None:
