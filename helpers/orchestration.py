@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, count
 from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -263,11 +263,12 @@ def logs(
         wanted = LogFilter(flow_run_id=of_run, level=least)
         found: dict[UUID, Log] = {}  # a line that comes late moves others to the next page
         with client() as api:
-            while page := api.read_logs(wanted, PAGE, len(found), LogSort.TIMESTAMP_ASC):
+            for offset in count(step=PAGE):
+                page = api.read_logs(wanted, PAGE, offset, LogSort.TIMESTAMP_ASC)
                 found |= {line.id: line for line in page}
                 if len(page) < PAGE:
                     break
-        return list(found.values())
+        return sorted(found.values(), key=lambda line: line.timestamp)
 
     def arrived() -> bool:
         own = (line.message for line in read("DEBUG") if line.task_run_id is None)

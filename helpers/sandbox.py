@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ FOLDER = "sandbox"
 OFFSET = 1000
 COLUMNS = 100
 """The width of what a command prints, in characters."""
-COMMAND_SECONDS = 900.0
+COMMAND_SECONDS = 400.0
 # What points at servers elsewhere, or opens the local ones to other machines.
 LEFT_OUT = {
     "host": Settings.model_fields["host"].default,
@@ -128,7 +129,8 @@ def down() -> bool:
     """
     if not folder().is_dir():
         return False
-    _checked("reset", "--yes")
+    _checked("down")
+    shutil.rmtree(folder())
     return True
 
 
@@ -150,7 +152,7 @@ def _ended(command: list[str], variables: dict[str, str]) -> subprocess.Complete
     """Run a program of the sandbox to its end.
 
     Raises:
-        LabError: it has not ended after 900 s, as long as jars may take to be fetched.
+        LabError: it has not ended after 400 s.
     """
     try:
         return subprocess.run(

@@ -6,7 +6,6 @@ import csv
 import re
 import shutil
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -58,13 +57,10 @@ def collect(name: str, folder: Path | None = None) -> Iterator[tuple[str, str]]:
         return
     if not folder.is_dir():
         raise LabError(f"There is no folder {folder}.")
-    found = list(_found(lab, folder))
-    times = Counter(learner for learner, _ in found)
-    for learner in sorted(times):
-        path = next(path for name, path in found if name == learner)
-        problem = f"handed in {times[learner]} files" if times[learner] > 1 else _problem(path)
+    for learner, paths in sorted(_found(lab, folder).items()):
+        problem = f"handed in {len(paths)} files" if len(paths) > 1 else _problem(paths[0], folder)
         if not problem:
-            _take(lab, learner, path)
+            _take(lab, learner, paths[0])
         yield learner, problem
 
 
@@ -107,15 +103,18 @@ def grade(
     require(*lab.needs)
     api = course.api()
     _make_known(api, lab.name)
-    failed: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
     for learner, done in _graded(lab.name, learners or known, at_once):
         if not done["success"]:
-            failed[learner] = done
+            failed[learner] = _last_lines(done)
             continue
         row = next(one for one in scores(lab.name) if one["learner"] == learner)
         yield learner, row["points"], row["most"]
-    for done in failed.values():
-        _succeed(done, f"the grading of {lab.name} for {', '.join(sorted(failed))}")
+    if failed:
+        raise LabError(
+            f"nbgrader failed in the grading of {lab.name} for {', '.join(sorted(failed))}:",
+            "\n".join(dict.fromkeys(failed.values())),
+        )
 
 
 def _graded(
@@ -208,23 +207,35 @@ def _make_known(api: Any, lab: str) -> None:
             pass
 
 
-def _found(lab: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Each learner, by a name that a folder can have, and a notebook of theirs."""
-    for pattern in (f"*/{lab}.ipynb", f"*/{lab}/{lab}.ipynb"):
-        for path in folder.glob(pattern):
-            yield _folder_name(path.relative_to(folder).parts[0]), path
-    for path in folder.glob(f"*_{lab}.ipynb"):
-        yield _folder_name(path.name.removesuffix(f"_{lab}.ipynb")), path
+def _found(lab: str, folder: Path) -> dict[str, list[Path]]:
+    """The notebooks of each learner, by a name that a folder can have; not through links.
+
+    Copies that lie deeper count only where nothing is at its place.
+    """
+    placed: dict[str, list[Path]] = {}
+    deeper: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*.ipynb")):
+        first, *inside = path.relative_to(folder).parts
+        if not inside and first.endswith(f"_{lab}.ipynb"):
+            placed.setdefault(_folder_name(first.removesuffix(f"_{lab}.ipynb")), []).append(path)
+        elif inside in ([f"{lab}.ipynb"], [lab, f"{lab}.ipynb"]):
+            placed.setdefault(_folder_name(first), []).append(path)
+        elif inside and path.name == f"{lab}.ipynb" and ".ipynb_checkpoints" not in inside:
+            deeper.setdefault(_folder_name(first), []).append(path)
+    return deeper | placed
 
 
 def _folder_name(learner: str) -> str:
     return re.sub(r"[^\w.@-]", "_", learner)
 
 
-def _problem(path: Path) -> str:
+def _problem(path: Path, folder: Path) -> str:
     """Why a file cannot be taken as a submission, or ""."""
     import nbformat
 
+    place = path.relative_to(folder)
+    if len(place.parts) > 2 and place.parts[1:-1] != (path.stem,):
+        return f"is not at its place: {place}"
     if path.is_symlink():
         return "is a link to another file"
     if path.stat().st_size > LARGEST:
@@ -251,5 +262,9 @@ def _take(lab: str, learner: str, path: Path) -> None:
 
 def _succeed(result: dict[str, Any], what: str) -> None:
     if not result["success"]:
-        lines = (result.get("error") or result.get("log") or "").strip().splitlines()
-        raise LabError(f"nbgrader failed in {what}:", "\n".join(lines[-8:]))
+        raise LabError(f"nbgrader failed in {what}:", _last_lines(result))
+
+
+def _last_lines(result: dict[str, Any]) -> str:
+    lines = (result.get("error") or result.get("log") or "").strip().splitlines()
+    return "\n".join(lines[-8:])

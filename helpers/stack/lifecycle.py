@@ -336,8 +336,6 @@ def down(names: Iterable[str] = (), report: Report = silent, remove: bool = Fals
     if names:
         choose(names)  # refuses a wrong name
     chosen = [s for s in SERVICES.values() if not names or {s.name, *s.needs} & set(names)]
-    if not names:
-        _remove_sandbox(report)
     if names or remove or run_folder().is_dir():
         with _only_one(report):
             # What needs others goes first.
@@ -347,7 +345,10 @@ def down(names: Iterable[str] = (), report: Report = silent, remove: bool = Fals
                 _stop_supervisor()
             leftovers.sweep([s.name for s in chosen] + ([] if names else ["supervisor"]))
             if remove:
+                _remove_sandbox(report)
                 _remove_data()
+    if not names and not remove:
+        _remove_sandbox(report)
 
 
 def _remove_data() -> None:

@@ -61,6 +61,10 @@ class Service(ABC):
             NotReady: it does not, and why.
         """
 
+    def properties(self) -> Mapping[str, str]:
+        """What else it is started with: when that changes, it is started again."""
+        return {}
+
     @property
     def stop_note(self) -> str:
         """What to say while it stops, when that may take long."""

@@ -170,6 +170,6 @@ def _answer_query_by_client(address: str) -> None:
             spark.client.set_retry_policies([DefaultPolicy(max_retries=3, max_backoff=1_000)])
             spark.sql("SELECT 1").collect()
         finally:
-            spark.client.close()
+            spark.stop()
     except Exception as error:  # the client raises grpc's, its own and ValueErrors
         raise NotReady(f"{address} does not answer SELECT 1: {error}") from None

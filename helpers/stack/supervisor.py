@@ -117,7 +117,11 @@ def _launch(service: Service, kept: bool) -> list[str]:
     if kept and path.is_file():
         text = path.read_text()
     else:
-        given = {"command": service.command(), "environment": variables(service)}
+        given = {
+            "command": service.command(),
+            "environment": variables(service),
+            "properties": dict(service.properties()),
+        }
         text = json.dumps(given, indent=1, sort_keys=True)
         write_if_changed(path, text)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -86,7 +86,8 @@ def buscar(case: Case) -> None:
     case.equal(came, "Malformed", "what a malformed source raises", "Let it through.")
     hint = "`retry_condition_fn` returns False for what is no `OutOfReach`."
     case.equal(source.calls(), 1, "calls of a malformed source", hint)
-    case.attempt("buscar", Source("nowhere", value))  # a fault that is neither of the two
+    outcome = case.attempt("buscar", Source("nowhere", value))  # a fault that is neither of the two
+    case.true(outcome.error, "a run that fails, whatever the fault", outcome.value, hint)
     [one] = case.task_runs(case.flow_run(), 1, "One task run, tried once.")
     case.equal(one.run_count, 1, "tries of a source whose path is no storage path", hint)
 

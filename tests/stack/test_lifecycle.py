@@ -26,6 +26,7 @@ def test_up_makes_a_service_ready_and_status_says_so(lab: Lab) -> None:
     assert {name for name, one in found.items() if one["ready"]} == {"inbox", "s3"}
     assert found["kafka"]["state"] == "stopped"
     assert lab.run("status")[0] == 1  # 0 only when all are ready
+    assert lab.data.stat().st_mode & 0o777 == 0o700  # there are passwords in it
 
 
 def test_second_up_leaves_what_runs_alone(lab: Lab) -> None:

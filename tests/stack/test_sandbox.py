@@ -103,6 +103,14 @@ def test_down_of_the_lab_takes_the_sandbox_with_it(with_sandbox: Lab) -> None:
     assert not (lab.data / "sandbox").exists()
 
 
+def test_what_somebody_put_into_the_sandbox_keeps_no_server_running(with_sandbox: Lab) -> None:
+    lab = with_sandbox
+    (lab.data / "sandbox" / "notes.txt").write_text("mine")
+    code, output = lab.run("down")
+    assert code == 0, output
+    assert processes(lab) == []
+
+
 def test_reset_of_the_chapter_takes_the_sandbox_away(with_sandbox: Lab) -> None:
     lab = with_sandbox
     chapter = "chapters.Chapter('test', needs=(), sandbox=True)"

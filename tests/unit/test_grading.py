@@ -52,14 +52,23 @@ def test_each_learner_hands_in_one_notebook(given: Given, tmp_path: Path) -> Non
     text = (labs.FOLDER / "release" / lab / f"{lab}.ipynb").read_text()
     places = (
         f"ana/{lab}.ipynb", f"ana/velho/{lab}.ipynb", f"bia/{lab}/{lab}.ipynb",
-        f"bia_{lab}.ipynb", f"Caio Sá_{lab}.ipynb", "notes.ipynb",
+        f"bia_{lab}.ipynb", f"Caio Sá_{lab}.ipynb", "notes.ipynb", f"duda/release/{lab}/{lab}.ipynb",
     )  # fmt: skip
     for place in places:
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text)
+    (folder / "enzo").symlink_to(labs.FOLDER / "source")  # which holds the solutions
+    (folder / "flora").mkdir()
+    (folder / "flora" / f"{lab}.ipynb").symlink_to(folder / "ana" / f"{lab}.ipynb")
     for _ in range(2):
         found = dict(classroom.collect(lab, folder))
-        assert found == {"Caio_Sá": "", "ana": "", "bia": "handed in 2 files"}
+        assert found == {
+            "Caio_Sá": "",
+            "ana": "",
+            "bia": "handed in 2 files",
+            "duda": f"is not at its place: duda/release/{lab}/{lab}.ipynb",
+            "flora": "is a link to another file",
+        }
         assert classroom.submitted(lab) == ["Caio_Sá", "ana"]
     taken = tmp_path / "class" / "submitted" / "ana" / lab
     assert sorted(path.name for path in taken.iterdir()) == [f"{lab}.ipynb", "timestamp.txt"]

@@ -11,8 +11,11 @@ from tests.stack import offsets
 from tests.unit.conftest import Given
 
 
-def test_no_port_is_had_twice(given: Given, tmp_path: Path) -> None:
+def test_no_port_is_had_twice(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given(LAB_CACHE=str(tmp_path))
+    monkeypatch.setattr(offsets, "_is_taken", lambda _: False)  # other tests' labs come and go
     ports: list[int] = []
 
     def claim_all(held: ExitStack) -> None:
