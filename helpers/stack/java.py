@@ -21,6 +21,8 @@ from helpers.config import settings
 from helpers.errors import LabError
 
 OLDEST, NEWEST = 17, 25
+UNUSED_SECONDS = 30 * 24 * 3600.0
+"""How long an archive that no server uses is kept; each has 100 MB or more."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,8 @@ def _build(java: Java) -> str:
 def archive_options(archive: Path) -> list[str]:
     """JVM options that use the archive, or that write it when the server stops.
 
-    It is written under a name of its own (`.part`); `keep_archive` gives it its
-    name once the server has stopped in good order.
+    It is written under a name of this lab's own (`.part`); `keep_archive` gives it
+    its name once the server has stopped in good order.
     """
     base = _base_archive()
     if base is None:
@@ -147,26 +149,30 @@ def archive_options(archive: Path) -> list[str]:
         archive.touch()  # it is in use
         return [f"-XX:SharedArchiveFile={base}:{archive}", *quiet]
     archive.parent.mkdir(parents=True, exist_ok=True)
-    return [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={archive}.part", *quiet]
+    return [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={_part(archive)}", *quiet]
 
 
 def keep_archive(archive: Path) -> None:
-    """Give a freshly written archive its name. Call after the server stopped by itself.
-
-    Those of other versions of the server go when none has been used for 30 days; each has 100 MB
-    or more.
-    """
-    part = archive.with_name(archive.name + ".part")
-    if not part.is_file() or archive.exists():
-        return
-    part.replace(archive)
-    server = archive.name.rpartition("-")[0]
-    for other in archive.parent.glob(f"{server}-*.jsa"):
-        if time.time() - other.stat().st_mtime > UNUSED_SECONDS:
-            other.unlink(missing_ok=True)
+    """Give a freshly written archive its name. Call after the server stopped by itself."""
+    part = _part(archive)
+    if archive.exists():
+        part.unlink(missing_ok=True)
+    elif part.is_file():
+        part.replace(archive)
+        _remove_unused(archive.parent, server=archive.name.rpartition("-")[0])
 
 
-UNUSED_SECONDS = 30 * 24 * 3600
+def _remove_unused(folder: Path, server: str) -> None:
+    """Remove a server's archives of other versions, which nothing has used for long."""
+    for archive in folder.glob(f"{server}-*.jsa"):
+        if time.time() - archive.stat().st_mtime > UNUSED_SECONDS:
+            archive.unlink(missing_ok=True)
+
+
+def _part(archive: Path) -> Path:
+    """Where a server of this lab writes it: other labs, which share the cache, may do so too."""
+    lab = hashlib.sha256(os.fsencode(settings().data)).hexdigest()[:8]
+    return archive.with_name(f"{archive.name}.{lab}.part")
 
 
 def _base_archive() -> Path | None:

@@ -76,9 +76,22 @@ def test_an_archive_gets_its_name_only_when_kept(tmp_path: Path) -> None:
     archive = tmp_path / "kafka.jsa"
     java.keep_archive(archive)
     assert not archive.exists()
-    archive.with_name("kafka.jsa.part").write_text("classes")
+    part = java._part(archive)
+    part.write_text("classes")
     java.keep_archive(archive)
     assert archive.read_text() == "classes"
+    part.write_text("of a server that began before there was one")
+    java.keep_archive(archive)
+    assert archive.read_text() == "classes"
+    assert not part.exists()
+
+
+def test_two_labs_write_their_archives_apart(given: Given, tmp_path: Path) -> None:
+    archive, parts = tmp_path / "kafka.jsa", set()
+    for name in ("one", "other"):
+        given(LAB_DATA=str(tmp_path / name))
+        parts.add(java._part(archive))
+    assert len(parts) == 2
 
 
 def test_archives_that_nothing_has_used_for_a_month_go(tmp_path: Path) -> None:
@@ -89,7 +102,7 @@ def test_archives_that_nothing_has_used_for_a_month_go(tmp_path: Path) -> None:
     for name in ("kafka-old.jsa", "spark-old.jsa"):
         os.utime(tmp_path / name, (a_month_ago, a_month_ago))
     archive = tmp_path / "kafka-new.jsa"
-    archive.with_name("kafka-new.jsa.part").write_text("classes")
+    java._part(archive).write_text("classes")
     java.keep_archive(archive)
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == ["kafka-new.jsa", "kafka-used.jsa", "spark-old.jsa"]
