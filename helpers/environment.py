@@ -58,7 +58,7 @@ LONGEST_RAY_FOLDER = 36
 
 
 def ray_folder(found: Settings) -> Path:
-    """Where Ray makes its folder `ray`: data/run, or /tmp if a socket's path would get too long."""
+    """Where Ray makes its folder `ray`: data/run, or below /tmp if a socket's path is too long."""
     folder = found.data / "run"
     if len(os.fsencode(folder)) <= LONGEST_RAY_FOLDER:
         return folder

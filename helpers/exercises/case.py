@@ -213,10 +213,13 @@ class Case:
 
         return self.wait(known, expected, came, hint, seconds=15)
 
-    def retry_delays(self, task_run: TaskRun) -> list[float]:
-        """How long before each further try of a task run, in seconds, as its states have it.
+    def retried_within(self, task_run: TaskRun, seconds: float) -> None:
+        """Fail if a further try of a task run was planned for later than `seconds` after a failure.
 
-        Planned seconds: what a busy machine takes longer does not count.
+        Planned seconds, as its states have them: what a busy machine takes longer does not count.
+
+        Raises:
+            Wrong: one was.
         """
         from helpers import orchestration
 
@@ -224,8 +227,10 @@ class Case:
         for state in orchestration.task_states(task_run.id):
             due = state.state_details.scheduled_time
             if state.name == "AwaitingRetry" and due:
-                delays.append(due.timestamp() - state.timestamp.timestamp())
-        return delays
+                delays.append(round(due.timestamp() - state.timestamp.timestamp(), 2))
+        expected = f"{seconds} seconds at most before each further try"
+        hint = "`retry_delay_seconds` is the wait before each of them."
+        self.true(max(delays, default=0) <= seconds, expected, delays, hint)
 
     # ---- names for what the answer makes, removed after the trial ----------------------------
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -146,7 +147,8 @@ def archive_options(archive: Path) -> list[str]:
         return []
     quiet = ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xshare:auto"]
     if archive.is_file():
-        archive.touch()  # it is in use
+        with suppress(OSError):  # a cache that is not ours to write
+            archive.touch()  # it is in use
         return [f"-XX:SharedArchiveFile={base}:{archive}", *quiet]
     archive.parent.mkdir(parents=True, exist_ok=True)
     return [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={_part(archive)}", *quiet]

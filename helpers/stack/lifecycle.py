@@ -278,7 +278,7 @@ def _failure(service: Service, what: str, log: Path, seen: int) -> LabError:
 
 
 def _check_outside(service: Service, report: Report) -> None:
-    began = time.monotonic()
+    began, told = time.monotonic(), False
     while problem := _problem(service):
         if not settings().container:
             raise LabError(
@@ -290,7 +290,9 @@ def _check_outside(service: Service, report: Report) -> None:
                 f"{service.name} is not ready after {settings().start_timeout:.0f} s: {problem}",
                 f"On the machine of the containers: docker compose logs {service.name}",
             )
-        report(service.name, "starting in its container")
+        if not told:
+            report(service.name, "starting in its container")
+            told = True
         time.sleep(POLL_SECONDS)
     report(service.name, "ready")
 

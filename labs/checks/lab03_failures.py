@@ -41,9 +41,7 @@ def receber(case: Case) -> None:
         case.equal(source.calls(), failures + 1, "calls of the source", hint)
     [one] = case.task_runs(case.flow_run(), 1, "One task run, tried several times.")
     case.equal(_task(one), "ler", "the task", "Name it `ler`.")
-    delays = case.retry_delays(one)
-    hint = "`retry_delay_seconds` is the wait before each further try."
-    case.true(max(delays, default=0) <= 0.51, "half a second at most before each try", delays, hint)
+    case.retried_within(one, 0.5)
     for lasting, error, calls in ((False, "Temporario", 3), (True, "Permanente", 1)):
         source = _source(case, value, failures=99, lasting=lasting)
         outcome = case.attempt("receber", source)

@@ -41,14 +41,14 @@ def test_a_strange_name_gets_the_list() -> None:
 
 
 class Late:
-    """A service elsewhere that answers the third time it is asked."""
+    """A service elsewhere that answers the fifth time it is asked."""
 
     name = "s3"
     asked = 0
 
     def check(self, started: float) -> None:
         self.asked += 1
-        if self.asked < 3:
+        if self.asked < 5:
             raise NotReady("nobody answers")
 
 

@@ -72,7 +72,7 @@ def buscar(fonte):
 
 
 # %% 2b wrong · after three seconds
-# says: half a second at most before each try
+# says: 0.5 seconds at most before each further try
 from prefect import flow, task
 
 
@@ -207,6 +207,22 @@ def perguntar(fonte):
 @flow(name="Com Prazo")
 def com_prazo(fonte):
     return perguntar(fonte)
+
+
+# %% 2c wrong · five seconds
+# says: a bound of 3 seconds
+from prefect import flow, task
+
+
+@task(name="perguntar", timeout_seconds=5)
+def perguntar(fonte):
+    return fonte()
+
+
+@flow(name="Com Prazo")
+def com_prazo(fonte):
+    estado = perguntar(fonte, return_state=True)
+    return estado.result() if estado.is_completed() else "sem resposta"
 
 
 # %% 2c wrong · a submitted task, which the bound does not end

@@ -77,7 +77,7 @@ def receber(fonte):
 
 
 # %% 3a wrong · after three seconds
-# says: half a second at most before each try
+# says: 0.5 seconds at most before each further try
 from prefect import flow, task
 
 
